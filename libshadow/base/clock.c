@@ -1,5 +1,4 @@
 /* Reads the clocks; called by programs' loops, never by core or kernels. */
-#define _GNU_SOURCE
 #include "base/clock.h"
 
 #include <stdio.h>

@@ -1,5 +1,4 @@
 /* Whole reads and writes (EINTR and short counts handled once, here) and the one way to replace a file. */
-#define _GNU_SOURCE
 #include "base/io.h"
 
 #include <errno.h>
