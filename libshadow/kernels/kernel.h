@@ -126,13 +126,19 @@ struct sw_kernel {
                struct sw_reader *in,
                struct sw_writer *out,
                struct sw_err *ret_error);
+
+    const char *(*engine)(void); /* see sw_kernel_engine; NULL: no library decides */
 };
 
 extern const struct sw_kernel *const sw_kernels[]; /* NULL-terminated, from kernels.def */
 const struct sw_kernel *sw_kernel_find(const char *name);
 
-/* The library's version that decides the bytes of a result: "zstd 1.5.4", "pcre2 10.42 jit", "". */
+/* The library's version that decides the bytes of a result: "zstd 1.5.4", "pcre2 10.42 jit", "". The text
+ * lasts as long as the calling thread. */
 const char *sw_kernel_engine(const struct sw_kernel *);
+
+/* The longest value a TEXT parameter may have, in bytes. */
+size_t sw_param_text_max(const struct sw_param *);
 
 /* Reads texts into values: unknown names, a name given twice, bad types, bounds and missing
  * required ones are -EINVAL with words that say what is allowed; defaults are filled in; then the
