@@ -1,12 +1,13 @@
-/* The scheduler as a pure function: everything that happens is an event, everything to be done is an action.
+/* The scheduler as a pure function: everything that happens is an event, everything to be done is
+ * an action.
  *
- * No sockets, disks, clocks, random numbers or threads in here: time is an argument, what must be durable is
- * asked for (SAVE) and what depends on it is released by COMMITTED. The production broker and tests/sim are two
- * thin loops around this same object file.
+ * No sockets, disks, clocks, random numbers or threads in here: time is an argument, what must be
+ * durable is asked for (SAVE) and what depends on it is released by COMMITTED. The production
+ * broker and tests/sim are two thin loops around this same object file.
  *
- * The loop's duty: feed one event, then take every action before feeding the next. Pointers in an event are
- * borrowed until its actions are taken; a SAVE action hands `payload` of its event back, so the loop copies it
- * into the row it writes. */
+ * The loop's duty: feed one event, then take every action before feeding the next. Pointers in an
+ * event are borrowed until its actions are taken; a SAVE action hands `payload` of its event back,
+ * so the loop copies it into the row it writes. */
 #ifndef CORE_H
 #define CORE_H
 
@@ -16,34 +17,36 @@
 
 /* ---- limits, each with its reason ---- */
 
-#define CORE_AGENTS_MAX        4096    /* devices of one system; an index fits 16 bits in a lease count */
-#define CORE_JOBS_MAX          65536   /* live jobs; beyond that SUBMIT is `busy` */
-#define CORE_CHUNKS_MAX        4000000 /* live chunks in all: 64 bytes each */
-#define CORE_JOB_CHUNKS_MAX    1000000 /* of one job (interface.md: chunkCount) */
-#define CORE_JOB_ADDS_MAX      65536   /* ADDs of one job: 4 TB in parts of 64 MiB */
-#define CORE_ATTEMPTS_MAX      3       /* counted failures, on different agents where there are that many */
-#define CORE_LOSSES_MAX        5       /* agents vanished with it running ... */
-#define CORE_LOSS_AGENTS_MIN   3       /* ... on at least this many agents: the chunk kills machines */
-#define CORE_LEASES_MAX        2       /* one and its twin */
-#define CORE_HELD_MAX          4096    /* chunks an agent may hold: what one HELLO can list */
-#define CORE_BEAT_MS           2000
-#define CORE_GONE_MS           6000    /* three missed heartbeats */
-#define CORE_PROBE_MS          1000    /* the old holder of a key has this long to answer */
-#define CORE_TICK_MS           250     /* core_wake is never later than this while anything is alive */
-#define CORE_SETTLE_MS         1500    /* after a restart, wait at most this long for known agents */
-#define CORE_UNSEALED_MS       600000  /* an open job without an ADD for this long is cancelled */
-#define CORE_KEY_GRACE_MS      60000   /* an ended job's idempotency key stays here this long, longer than any
-                                          look-up in the store may be under way */
-#define CORE_PRIORITY_MIN      (-100)
-#define CORE_PRIORITY_MAX      100
-#define CORE_KINDS_MAX         64      /* (type, rev) pairs: a bit each in an agent's mask */
+#define CORE_AGENTS_MAX      4096 /* devices of one system; an index fits 16 bits in a lease count */
+#define CORE_JOBS_MAX        65536   /* live jobs; beyond that SUBMIT is `busy` */
+#define CORE_CHUNKS_MAX      4000000 /* live chunks in all: 64 bytes each */
+#define CORE_JOB_CHUNKS_MAX  1000000 /* of one job (interface.md: chunkCount) */
+#define CORE_JOB_ADDS_MAX    65536   /* ADDs of one job: 4 TB in parts of 64 MiB */
+#define CORE_ATTEMPTS_MAX    3 /* counted failures, on different agents where there are that many */
+#define CORE_LOSSES_MAX      5 /* agents vanished with it running ... */
+#define CORE_LOSS_AGENTS_MIN 3 /* ... on at least this many agents: the chunk kills machines */
+#define CORE_LEASES_MAX      2 /* one and its twin */
+#define CORE_HELD_MAX        4096 /* chunks an agent may hold: what one HELLO can list */
+#define CORE_BEAT_MS         2000
+#define CORE_GONE_MS         6000   /* three missed heartbeats */
+#define CORE_PROBE_MS        1000   /* the old holder of a key has this long to answer */
+#define CORE_TICK_MS         250    /* core_wake is never later than this while anything is alive */
+#define CORE_SETTLE_MS       1500   /* after a restart, wait at most this long for known agents */
+#define CORE_UNSEALED_MS     600000 /* an open job without an ADD for this long is cancelled */
+#define CORE_KEY_GRACE_MS                                                                          \
+    60000 /* an ended job's idempotency key stays here this long, longer than any                  \
+             look-up in the store may be under way */
+#define CORE_PRIORITY_MIN (-100)
+#define CORE_PRIORITY_MAX 100
+#define CORE_KINDS_MAX    64 /* (type, rev) pairs: a bit each in an agent's mask */
 
 /* ---- states; numbers are stored and sent, never reuse one ---- */
 
 enum core_chunk_state {
     CHUNK_READY = 0,
     CHUNK_LEASED = 1,
-    CHUNK_COMMITTING = 2, /* accepted, its row is on the way to the disk: never assigned, not yet shown */
+    CHUNK_COMMITTING =
+        2, /* accepted, its row is on the way to the disk: never assigned, not yet shown */
     CHUNK_DONE = 3,
     CHUNK_FAILED = 4,
     CHUNK_CANCELLED = 5,
@@ -64,19 +67,19 @@ enum core_phase { PHASE_QUEUED = 0, PHASE_RUNNING = 1, PHASE_FINISHED = 2 };
 /* ---- events ---- */
 
 enum core_event_type {
-    EV_TICK,        /* at core_wake or earlier */
-    EV_COMMITTED,   /* committed: every SAVE with seq <= this is durable */
-    EV_HELLO,       /* an agent opens a session */
-    EV_BEAT,        /* heartbeat with progress of running chunks */
-    EV_CREDIT,      /* cumulative grant within the session */
-    EV_DONE,        /* one lease each: */
+    EV_TICK,      /* at core_wake or earlier */
+    EV_COMMITTED, /* committed: every SAVE with seq <= this is durable */
+    EV_HELLO,     /* an agent opens a session */
+    EV_BEAT,      /* heartbeat with progress of running chunks */
+    EV_CREDIT,    /* cumulative grant within the session */
+    EV_DONE,      /* one lease each: */
     EV_FAIL,
     EV_RETURN,
     EV_GONE,        /* BYE, or its key was revoked */
     EV_UNREACHABLE, /* the transport says the session's peer is not there */
     EV_DRAIN,       /* gets nothing new until RESUME */
     EV_RESUME,
-    EV_QUARANTINE,  /* gets nothing; what it holds is taken away */
+    EV_QUARANTINE, /* gets nothing; what it holds is taken away */
     EV_SUBMIT,
     EV_ADD,
     EV_SEAL,
@@ -90,17 +93,17 @@ struct core_lease_ref {
     uint64_t job;
     uint32_t chunk;
     uint64_t n;
-    uint8_t phase;    /* HELLO only: enum core_phase */
-    bool valid;       /* the token was checked by the loop and fits job, chunk, n and this agent's key */
+    uint8_t phase; /* HELLO only: enum core_phase */
+    bool valid; /* the token was checked by the loop and fits job, chunk, n and this agent's key */
     uint16_t permille; /* BEAT only: progress 0 to 1000 */
 };
 
 struct core_event {
     enum core_event_type type;
 
-    /* Who: agent events carry the agent's index (given by the loop, one a key, < CORE_AGENTS_MAX) and the
-     * session and serial of the message. Serials count the agent's messages of a session from 1 (HELLO);
-     * a gap means one was lost and is answered AGAIN. */
+    /* Who: agent events carry the agent's index (given by the loop, one a key, < CORE_AGENTS_MAX)
+     * and the session and serial of the message. Serials count the agent's messages of a session
+     * from 1 (HELLO); a gap means one was lost and is answered AGAIN. */
     uint32_t agent;
     uint64_t session;
     uint64_t serial;
@@ -133,22 +136,22 @@ struct core_event {
             uint32_t took_ms;      /* DONE: in the slot */
             uint64_t bytes_out;    /* DONE */
             uint32_t failed_files; /* DONE: files with an input error */
-        } result; /* DONE, FAIL, RETURN */
+        } result;                  /* DONE, FAIL, RETURN */
         struct {
             uint32_t kind; /* index into the loop's (type, rev) table */
             int32_t priority;
             bool has_key;
-            uint8_t key[16];     /* hash of owner and idempotency key */
-            uint64_t body_hash;  /* same key with another body is a conflict */
-            bool more;           /* an ADD follows in the same message: no reply yet */
+            uint8_t key[16];    /* hash of owner and idempotency key */
+            uint64_t body_hash; /* same key with another body is a conflict */
+            bool more;          /* an ADD follows in the same message: no reply yet */
         } submit;
         struct {
-            uint64_t key;            /* random, one an ADD: a repeat changes nothing */
-            const uint64_t *sizes;   /* bytes of each chunk */
+            uint64_t key;          /* random, one an ADD: a repeat changes nothing */
+            const uint64_t *sizes; /* bytes of each chunk */
             uint32_t n_chunks;
-            uint64_t files;          /* how many inputs */
-            uint64_t failed_files;   /* inputs that already have an error (manifest) */
-            bool more;               /* a SEAL follows in the same message: no reply yet */
+            uint64_t files;        /* how many inputs */
+            uint64_t failed_files; /* inputs that already have an error (manifest) */
+            bool more;             /* a SEAL follows in the same message: no reply yet */
         } add;
         struct {
             int32_t priority;
@@ -160,26 +163,27 @@ struct core_event {
 /* ---- actions ---- */
 
 enum core_action_type {
-    ACT_WELCOME, /* agent, session: answer to HELLO */
-    ACT_PROBE,   /* agent, session (the old one): send it a BEAT; not deliverable -> feed EV_UNREACHABLE, then
-                    the HELLO once more */
+    ACT_WELCOME,   /* agent, session: answer to HELLO */
+    ACT_PROBE,     /* agent, session (the old one): send it a BEAT; not deliverable -> feed
+                      EV_UNREACHABLE, then     the HELLO once more */
     ACT_DUPLICATE, /* agent, session: the key is in use by another live instance */
-    ACT_AGAIN,   /* agent, session of the message: "say HELLO" */
-    ACT_BEAT,    /* agent, session: heartbeat's answer */
-    ACT_ASSIGN,  /* agent: job, chunk, n, attempt, isolate */
-    ACT_REVOKE,  /* agent: job, chunk, n */
-    ACT_TAKEN,   /* agent: job, chunk, n: forget the result and its bytes */
-    ACT_SAVE,    /* row: write it; seq counts up by one a SAVE */
-    ACT_REPLY,   /* ref: code, job */
-    ACT_NOTE,    /* something a subscriber may want to see changed */
-    ACT_DROP,    /* agent, session: it is gone; tell nobody but the log */
-    ACT_ENDED,   /* job: final and durable, out of core's memory; forgotten = its folder may go */
+    ACT_AGAIN,     /* agent, session of the message: "say HELLO" */
+    ACT_BEAT,      /* agent, session: heartbeat's answer */
+    ACT_ASSIGN,    /* agent: job, chunk, n, attempt, isolate */
+    ACT_REVOKE,    /* agent: job, chunk, n */
+    ACT_TAKEN,     /* agent: job, chunk, n: forget the result and its bytes */
+    ACT_SAVE,      /* row: write it; seq counts up by one a SAVE */
+    ACT_REPLY,     /* ref: code, job */
+    ACT_NOTE,      /* something a subscriber may want to see changed */
+    ACT_DROP,      /* agent, session: it is gone; tell nobody but the log */
+    ACT_ENDED,     /* job: final and durable, out of core's memory; forgotten = its folder may go */
 };
 
 enum core_row {
     ROW_JOB,    /* job: status, counters in the view */
     ROW_ADD,    /* job, add, payload: of EV_ADD */
-    ROW_CHUNK,  /* job, chunk: state, attempts, losses, payload: of EV_DONE or EV_FAIL, NULL otherwise */
+    ROW_CHUNK,  /* job, chunk: state, attempts, losses, payload: of EV_DONE or EV_FAIL, NULL
+                   otherwise */
     ROW_FORGET, /* job */
 };
 
@@ -191,10 +195,10 @@ enum core_code {
     CORE_EXISTS,       /* SUBMIT with a known key: job is the first one */
     CORE_CONFLICT_KEY, /* the same key with another body */
     CORE_NOT_FOUND,
-    CORE_BUSY,         /* a limit on live jobs or chunks */
-    CORE_TOO_MANY,     /* a limit on one job: chunks, ADDs */
-    CORE_SEALED,       /* ADD after SEAL */
-    CORE_FINAL,        /* CANCEL, SET of a job that already ended */
+    CORE_BUSY,     /* a limit on live jobs or chunks */
+    CORE_TOO_MANY, /* a limit on one job: chunks, ADDs */
+    CORE_SEALED,   /* ADD after SEAL */
+    CORE_FINAL,    /* CANCEL, SET of a job that already ended */
     CORE_WAS_CANCELLED,
     CORE_NOTHING_FAILED, /* RETRY */
     CORE_NOT_FINISHED,   /* RETRY of a running job */
@@ -208,23 +212,23 @@ struct core_action {
     uint32_t chunk;
     uint64_t n;
     uint64_t ref;
-    enum core_code code;   /* REPLY */
-    enum core_row row;     /* SAVE */
-    enum core_note note;   /* NOTE */
-    uint64_t seq;          /* SAVE */
-    uint32_t add;          /* SAVE of ROW_ADD; REPLY to ADD: its number */
+    enum core_code code;         /* REPLY */
+    enum core_row row;           /* SAVE */
+    enum core_note note;         /* NOTE */
+    uint64_t seq;                /* SAVE */
+    uint32_t add;                /* SAVE of ROW_ADD; REPLY to ADD: its number */
     enum core_chunk_state state; /* SAVE of ROW_CHUNK */
     uint32_t attempts, losses;   /* SAVE of ROW_CHUNK; ASSIGN: attempts so far */
-    bool isolate;          /* ASSIGN: the last attempt: one slot run for each of its files */
-    bool forgotten;        /* ENDED */
-    const void *payload;   /* SAVE */
+    bool isolate;                /* ASSIGN: the last attempt: one slot run for each of its files */
+    bool forgotten;              /* ENDED */
+    const void *payload;         /* SAVE */
 };
 
 /* ---- the machine ---- */
 
 struct core_config {
-    uint32_t epoch;    /* store_epoch: n of a lease = epoch << 32 | counter */
-    uint64_t last_job; /* highest job id ever given */
+    uint32_t epoch;        /* store_epoch: n of a lease = epoch << 32 | counter */
+    uint64_t last_job;     /* highest job id ever given */
     uint32_t attempts_max; /* 0 = CORE_ATTEMPTS_MAX */
 };
 
@@ -236,7 +240,8 @@ void core_feed(struct core *core, const struct core_event *event, int64_t now_ms
 bool core_next(struct core *core, struct core_action *ret_action);
 int64_t core_wake(const struct core *core); /* next deadline */
 
-/* ---- loading after a restart: before the first event, jobs first, each job's ADDs, then its chunks ---- */
+/* ---- loading after a restart: before the first event, jobs first, each job's ADDs, then its
+ * chunks ---- */
 
 struct core_load_job {
     uint64_t job;
@@ -246,11 +251,17 @@ struct core_load_job {
     bool has_key;
     uint8_t key[16];
     uint64_t body_hash;
-    enum core_job_status status; /* a final one is loaded only for RETRY (then core_feed of EV_RETRY follows) */
+    enum core_job_status
+        status; /* a final one is loaded only for RETRY (then core_feed of EV_RETRY follows) */
 };
 void core_load_job(struct core *core, const struct core_load_job *job, int64_t now_ms);
-int core_load_add(struct core *core, uint64_t job, uint64_t key, const uint64_t *sizes, uint32_t n_chunks,
-                  uint64_t files, uint64_t failed_files); /* -E2BIG beyond the limits */
+int core_load_add(struct core *core,
+                  uint64_t job,
+                  uint64_t key,
+                  const uint64_t *sizes,
+                  uint32_t n_chunks,
+                  uint64_t files,
+                  uint64_t failed_files); /* -E2BIG beyond the limits */
 struct core_load_chunk {
     uint32_t chunk;
     enum core_chunk_state state;
@@ -278,7 +289,7 @@ struct core_job_view {
     uint32_t adds, chunks, ready, leased, committing, done, failed, cancelled;
     uint64_t files, failed_files;
     uint64_t bytes_in, bytes_out;
-    uint64_t bytes_done; /* of the inputs of DONE chunks: progress = bytes_done / bytes_in */
+    uint64_t bytes_done;    /* of the inputs of DONE chunks: progress = bytes_done / bytes_in */
     int64_t first_lease_ms; /* core's clock; 0 = none yet */
 };
 bool core_job(const struct core *core, uint64_t job, struct core_job_view *ret);
@@ -287,7 +298,7 @@ size_t core_jobs(const struct core *core, uint64_t after, uint64_t *ret_jobs, si
 
 struct core_chunk_view {
     enum core_chunk_state state;
-    bool running;         /* a lease of it is known to run */
+    bool running; /* a lease of it is known to run */
     uint32_t attempts, losses;
     uint64_t bytes;
     uint32_t n_leases;
@@ -313,21 +324,32 @@ bool core_agent(const struct core *core, uint32_t agent, struct core_agent_view 
 
 /* Why one agent does not run more of a job's READY chunks. */
 enum core_why {
-    WHY_OFFLINE, WHY_DRAINING, WHY_QUARANTINED, WHY_NO_KERNEL, WHY_SETTLING, WHY_NO_CREDIT, WHY_SHARE,
-    WHY_PRIORITY,   /* busy with jobs of higher or equal priority */
-    WHY_FAILED_IT,  /* failed these chunks; they wait for another agent */
-    WHY_NOTHING_READY, WHY_RUNNING,
+    WHY_OFFLINE,
+    WHY_DRAINING,
+    WHY_QUARANTINED,
+    WHY_NO_KERNEL,
+    WHY_SETTLING,
+    WHY_NO_CREDIT,
+    WHY_SHARE,
+    WHY_PRIORITY,  /* busy with jobs of higher or equal priority */
+    WHY_FAILED_IT, /* failed these chunks; they wait for another agent */
+    WHY_NOTHING_READY,
+    WHY_RUNNING,
 };
 enum core_why core_why(const struct core *core, uint64_t job, uint32_t agent);
 
 uint32_t core_slots_online(const struct core *core);
 uint64_t core_seq(const struct core *core); /* of the newest SAVE */
 
-struct core_memory { size_t jobs, chunks, leases, agents, pending, actions; size_t bytes; };
-void core_memory(const struct core *core, struct core_memory *ret); /* measured against its formula in tests */
+struct core_memory {
+    size_t jobs, chunks, leases, agents, pending, actions;
+    size_t bytes;
+};
+void core_memory(const struct core *core,
+                 struct core_memory *ret); /* measured against its formula in tests */
 
-/* Asserts the invariants that can be seen from inside (design.md section 3: 1, 3, 6, 7, 10, 12, 18); for tests
- * and the simulator. O(everything). */
+/* Asserts the invariants that can be seen from inside (design.md section 3: 1, 3, 6, 7, 10, 12,
+ * 18); for tests and the simulator. O(everything). */
 void core_check(const struct core *core);
 
 #endif

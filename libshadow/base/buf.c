@@ -1,5 +1,5 @@
-/* The growing byte buffer. Called by every folder; aborts when memory is out, so callers bound what they
- * put. */
+/* The growing byte buffer. Called by every folder; aborts when memory is out, so callers bound what
+ * they put. */
 #include "base/buf.h"
 
 #include <assert.h>

@@ -1,5 +1,6 @@
 /* The two clocks. Boot time is for leases and deadlines (it counts suspended time, it never jumps);
- * wall time is for people. Code that decides anything takes `now` as an argument instead (convention 34). */
+ * wall time is for people. Code that decides anything takes `now` as an argument instead
+ * (convention 34). */
 #ifndef SW_CLOCK_H
 #define SW_CLOCK_H
 

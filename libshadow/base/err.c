@@ -1,4 +1,5 @@
-/* Writes an error's words and hands its code on, so that "say why and fail" is one line. Never logs. */
+/* Writes an error's words and hands its code on, so that "say why and fail" is one line. Never
+ * logs. */
 #include "base/err.h"
 
 #include <stdarg.h>

@@ -5,10 +5,12 @@
 #include "base/own.h"
 
 struct sw_err {
-    char text[160]; /* NUL-terminated, cut to fit; says what was wrong, where, and what is allowed */
+    char
+        text[160]; /* NUL-terminated, cut to fit; says what was wrong, where, and what is allowed */
 };
 
-/* Writes the text (err may be NULL) and returns -code: `return sw_fail(err, EINVAL, "level %d", n);` */
+/* Writes the text (err may be NULL) and returns -code: `return sw_fail(err, EINVAL, "level %d",
+ * n);` */
 int sw_fail(struct sw_err *err, int code, const char *format, ...) SW_PRINTF(3, 4);
 
 #endif

@@ -1,4 +1,5 @@
-/* Whole reads and writes (EINTR and short counts handled once, here) and the one way to replace a file. */
+/* Whole reads and writes (EINTR and short counts handled once, here) and the one way to replace a
+ * file. */
 #include "base/io.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* Allocation that aborts and the destroy functions of plain things. Every folder calls this; it owns
- * nothing itself and never logs. */
+/* Allocation that aborts and the destroy functions of plain things. Every folder calls this; it
+ * owns nothing itself and never logs. */
 #include "base/own.h"
 
 #include <assert.h>
