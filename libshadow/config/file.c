@@ -13,9 +13,8 @@
 
 enum {
     FILE_BYTES_MAX = 64 * 1024, /* far above any sane file */
-    LINE_BYTES_MAX =
-        197,         /* inih's buffer is 200 with line end and NUL: it cuts a longer line in two */
-    PATH_SHOWN = 60, /* of a long path the end: a message has 160 bytes */
+    LINE_BYTES_MAX = 197,       /* inih's buffer of 200 cuts what is longer in two */
+    PATH_SHOWN = 60,            /* of a long path the end: a message has 160 bytes */
 };
 
 struct file {
