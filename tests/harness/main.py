@@ -1,0 +1,116 @@
+"""tests/run: builds, runs every kind of test, counts them all. See --help; output of what passes goes to
+build-test/logs."""
+
+import argparse
+import json
+import sys
+import time
+from types import SimpleNamespace
+
+import builds
+import fuzz
+from shell import LOGS, ROOT, run
+from tally import Tally
+
+PYTEST_S = 900  # limit of one pytest run
+BRANCHES_PERCENT = 95  # of broker/core, by --coverage
+
+
+def python():
+    """The Python of the tests: Debian's, with the few packages of PyPI beside it that Debian lacks."""
+    wanted = ROOT / "tests" / "requirements.txt"
+    if not wanted.exists():
+        return "/usr/bin/python3"
+    venv = ROOT / "build-test" / "venv"
+    stamp = venv / "installed.txt"
+    if not stamp.exists() or stamp.read_text() != wanted.read_text():
+        for step in (["/usr/bin/python3", "-m", "venv", "--clear", "--system-site-packages", venv],
+                     [venv / "bin" / "python", "-m", "pip", "install", "-q", "-r", wanted]):
+            done = run("venv", step, 300)
+            if not done.ok:
+                raise RuntimeError(f"the packages of tests/requirements.txt were not installed:\n{done.output}")
+        stamp.write_text(wanted.read_text())
+    return venv / "bin" / "python"
+
+
+def pytest(tally, options, title, build, selection):
+    """Runs pytest on `selection` against the programs of `build`."""
+    junit = LOGS / f"{title}.xml"
+    junit.unlink(missing_ok=True)
+    command = [options.python, "-m", "pytest", "-q", "-rs", "--timeout=0" if options.long else "--timeout=300",
+               f"--junitxml={junit}", "-o", "junit_logging=all", *selection]
+    if options.k:
+        command += ["-k", options.k]
+    done = run(title, command, None if options.long else PYTEST_S,
+               {"SHADOW_BUILD": build, **builds.SANITIZER_ENV, **options.env})
+    before = tally.passed, len(tally.failures)
+    if junit.exists():
+        tally.add_junit(build, junit)
+    nothing = done.status == 5  # pytest's "no test of that name"
+    if not done.ok and not nothing and len(tally.failures) == before[1]:
+        tally.fail(f"{build}: {title}", done.output)
+    print(f"  {build}: {tally.passed - before[0]} pytest cases passed in {done.seconds:.0f} s")
+
+
+def coverage(tally, options):
+    """Branch coverage of broker/core by the C tests; counts as one test."""
+    if not list((ROOT / "broker" / "core").glob("*.c")):
+        return tally.skip("coverage", "broker/core has no code yet")
+    if not builds.build(tally, "build-cov"):
+        return
+    run("coverage-zero", ["find", "build-cov", "-name", "*.gcda", "-delete"], 60)
+    builds.meson_tests(tally, options, "build-cov", ["--no-suite", "bench"])
+    summary = LOGS / "coverage.json"
+    done = run("coverage", [
+        "gcovr", "--root", ".", "--object-directory", "build-cov", "--filter", "broker/core/", "--branches",
+        "--exclude-lines-by-pattern", r".*\bassert\(.*", "--json-summary", summary, "--txt", "-"], 300)
+    print(done.output)
+    percent = json.loads(summary.read_text())["branch_percent"] if done.ok else 0
+    if percent >= BRANCHES_PERCENT:
+        tally.ok()
+    else:
+        tally.fail("coverage", f"branches of broker/core: {percent} %, wanted {BRANCHES_PERCENT} %\n{done.output}")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="tests/run", description="Builds and runs all tests.")
+    parser.add_argument("--long", action="store_true", help="lift every budget (hours); resumes, keeps results")
+    parser.add_argument("--coverage", action="store_true", help="also measure the branch coverage of broker/core")
+    parser.add_argument("-k", metavar="NAME", default="", help="only the tests whose name contains NAME")
+    given = parser.parse_args()
+    return SimpleNamespace(**vars(given), env={"SHADOW_LONG": "1"} if given.long else {}, python=None)
+
+
+def main():
+    options, tally, begun = arguments(), Tally(), time.monotonic()
+
+    def step(title):
+        print(f"[{time.monotonic() - begun:4.0f} s] {title}", flush=True)
+
+    step("building")
+    built = [name for name in ("build-test", "build-asan") if builds.build(tally, name)]
+    step("C tests")
+    for name in built:
+        # suite `plain`: what sanitizers make meaningless (memory limits, timing, long sweeps)
+        builds.meson_tests(tally, options, name,
+                           ["--no-suite", "bench"] + (["--no-suite", "plain"] if name == "build-asan" else []))
+    step("fuzzers")
+    fuzz.fuzz(tally, options)
+    step("pytest")
+    try:
+        options.python = python()
+        if "build-test" in built:
+            pytest(tally, options, "pytest", "build-test", ["tests"])
+        if "build-asan" in built and (ROOT / "tests" / "e2e").is_dir():
+            pytest(tally, options, "pytest-asan", "build-asan", ["tests/e2e", "-m", "not plain"])
+    except RuntimeError as error:
+        tally.fail("pytest", str(error))
+    if options.coverage:
+        step("coverage")
+        coverage(tally, options)
+    step("done")
+    return tally.report()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

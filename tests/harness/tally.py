@@ -1,0 +1,68 @@
+"""The one count over everything: what passed, what failed with its output, what was skipped and why."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+
+
+class Tally:
+    def __init__(self):
+        self.passed = 0
+        self.failures = []  # (name, output in full)
+        self.skips = []  # (name, reason)
+
+    def ok(self, count=1):
+        self.passed += count
+
+    def fail(self, name, output):
+        self.failures.append((name, output))
+        print(f"    FAILED {name}")
+
+    def skip(self, name, reason):
+        self.skips.append((name, reason))
+
+    def add_meson(self, build, log):
+        """Adds meson's testlog.json; a TAP test counts each of its cases."""
+        for line in log.read_text(errors="replace").splitlines():
+            test = json.loads(line)
+            name = f"{build}: {test['name'].removeprefix('shadowwork:')}"
+            output = test.get("stdout", "") + test.get("stderr", "")
+            cases = re.findall(r"^(ok|not ok)\b", test.get("stdout", ""), re.MULTILINE)
+            is_tap = re.search(r"^1\.\.\d+$", test.get("stdout", ""), re.MULTILINE)
+            if test["result"] == "SKIP":
+                self.skip(name, output.strip() or "no reason printed")
+                continue
+            good = test["result"] in ("OK", "EXPECTEDFAIL")
+            bad = cases.count("not ok") if is_tap else 0
+            self.ok(cases.count("ok") if is_tap else int(good))
+            for _ in range(max(bad, 0 if good else 1)):
+                self.fail(name, f"{test['result']}, exit status {test['returncode']}\n{output}")
+                output = "(its output stands above)\n"
+
+    def add_junit(self, build, path):
+        """Adds pytest's JUnit file."""
+        for case in ElementTree.parse(path).iter("testcase"):
+            name = f"{build}: {case.get('classname', '')}::{case.get('name')}"
+            problems = case.findall("failure") + case.findall("error")
+            skipped = case.find("skipped")
+            if problems:
+                printed = [p.text or p.get("message", "") for p in problems]
+                printed += [o.text or "" for o in case.findall("system-out") + case.findall("system-err")]
+                self.fail(name, "\n".join(printed))
+            elif skipped is not None:
+                self.skip(name, skipped.get("message", "no reason printed"))
+            else:
+                self.ok()
+
+    def report(self):
+        """Prints the skips, every failure in full and the last line; the exit status."""
+        for name, reason in self.skips:
+            print(f"skipped: {name}: {reason}")
+        for name, output in self.failures:
+            print(f"\n==== FAILED {name}\n{output.rstrip()}")
+        if self.failures:
+            print("\nfailed:")
+            for name, _ in self.failures:
+                print(f"  {name}")
+        print(f"{self.passed} passed, {len(self.failures)} failed", flush=True)
+        return 0 if self.passed and not self.failures else 1
