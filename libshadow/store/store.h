@@ -64,8 +64,8 @@ struct sw_row {
 };
 
 struct sw_job_query {
-    uint64_t before; /* only jobs with a smaller id; 0 = from the newest */
-    uint32_t limit;
+    uint64_t before;      /* only jobs with a smaller id; 0 = from the newest */
+    uint32_t limit;       /* 0 = all */
     uint32_t status_mask; /* bit 1 << status; 0 = any */
     const char *type;     /* NULL = any */
     bool unfinished;      /* only jobs with final_ms == 0, ascending (before is then "after") */
@@ -74,7 +74,7 @@ struct sw_job_query {
 struct sw_store; /* a handle */
 
 /* Called for each row found, in the order stated; pointers live until it returns. Non-zero stops
- * the walk and is returned. */
+ * the walk and is returned. It may call other reading operations, not the one that called it. */
 typedef int sw_row_fn(void *arg, const struct sw_row *row);
 
 struct sw_store_ops {
@@ -106,8 +106,13 @@ struct sw_store_ops {
                       void *arg); /* 0 rows or 1 */
     int (*jobs)(struct sw_store *, const struct sw_job_query *, sw_row_fn *fn, void *arg);
     int (*adds)(struct sw_store *, uint64_t job, sw_row_fn *fn, void *arg); /* ascending */
-    int (*chunks)(
-        struct sw_store *, uint64_t job, uint32_t from, uint32_t limit, sw_row_fn *fn, void *arg);
+    int (*chunks)(/* ascending from `from`; limit 0 = all */
+                  struct sw_store *,
+                  uint64_t job,
+                  uint32_t from,
+                  uint32_t limit,
+                  sw_row_fn *fn,
+                  void *arg);
     int (*devices)(struct sw_store *, sw_row_fn *fn, void *arg);
     int (*last_job)(struct sw_store *,
                     uint64_t *ret_job); /* highest id ever given, forgotten ones included */

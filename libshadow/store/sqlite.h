@@ -1,0 +1,83 @@
+/* What the SQLite store's files share: the handle, its statements, and the words of its errors.
+ * Private to this folder. */
+#ifndef SW_STORE_SQLITE_H
+#define SW_STORE_SQLITE_H
+
+#include "store/store.h"
+
+#include <sqlite3.h>
+
+/* One prepared statement each, kept for the life of the handle. A reading handle has those before
+ * STATEMENT_WRITES. */
+enum sqlite_statement {
+    STATEMENT_META_GET,
+    STATEMENT_JOB,
+    STATEMENT_JOB_BY_KEY,
+    STATEMENT_JOBS,
+    STATEMENT_JOBS_UNFINISHED,
+    STATEMENT_ADDS,
+    STATEMENT_CHUNKS,
+    STATEMENT_DEVICES,
+    STATEMENT_LAST_JOB,
+    STATEMENT_WRITES,
+    STATEMENT_BEGIN = STATEMENT_WRITES,
+    STATEMENT_COMMIT,
+    STATEMENT_ROLLBACK,
+    STATEMENT_EPOCH,
+    STATEMENT_EPOCH_RAISE,
+    STATEMENT_META_PUT,
+    STATEMENT_PUT_JOB,
+    STATEMENT_PUT_ADD,
+    STATEMENT_PUT_CHUNK,
+    STATEMENT_PUT_DEVICE,
+    STATEMENT_FORGET_MARK,
+    STATEMENT_FORGET_CHUNKS,
+    STATEMENT_FORGET_ADDS,
+    STATEMENT_FORGET_JOB,
+    STATEMENT_COUNT,
+};
+
+struct sw_store {
+    sqlite3 *db;
+    sqlite3_stmt *statement[STATEMENT_COUNT];
+    char *path;
+    int lock_fd; /* flock on store.lock beside the database; -1 while another writer holds it */
+    bool writer;
+    uint32_t epoch;    /* 0 until claimed */
+    int broken;        /* -errno of the commit that failed: nothing is written after it */
+    int wal_pages;     /* in the write-ahead log after the last commit */
+    int checkpoint_at; /* pages at which the next checkpoint is tried */
+};
+
+/* sqlite_schema.c: makes or migrates the tables (writer, under the lock) or checks their version.
+ */
+int sqlite_schema_make(struct sw_store *, struct sw_err *);
+int sqlite_schema_check(struct sw_store *, struct sw_err *);
+int sqlite_prepare(struct sw_store *, struct sw_err *);
+
+/* sqlite_open.c */
+int sqlite_fail(struct sw_store *, int result, struct sw_err *, const char *doing);
+int sqlite_run(struct sw_store *, enum sqlite_statement, struct sw_err *, const char *doing);
+int sqlite_exec(struct sw_store *, const char *sql, struct sw_err *);
+int sqlite_number(struct sw_store *, const char *sql, int64_t *ret, struct sw_err *);
+int sqlite_lock(struct sw_store *, struct sw_err *);
+
+/* sqlite_read.c */
+int sqlite_meta_get(struct sw_store *, const char *name, struct sw_buf *ret);
+int sqlite_job(struct sw_store *, uint64_t job, sw_row_fn *, void *arg);
+int sqlite_job_by_key(struct sw_store *, const char *key, sw_row_fn *, void *arg);
+int sqlite_jobs(struct sw_store *, const struct sw_job_query *, sw_row_fn *, void *arg);
+int sqlite_adds(struct sw_store *, uint64_t job, sw_row_fn *, void *arg);
+int sqlite_chunks(
+    struct sw_store *, uint64_t job, uint32_t from, uint32_t limit, sw_row_fn *, void *arg);
+int sqlite_devices(struct sw_store *, sw_row_fn *, void *arg);
+int sqlite_last_job(struct sw_store *, uint64_t *ret_job);
+
+/* sqlite_write.c */
+int sqlite_claim(struct sw_store *, uint32_t *ret_epoch, struct sw_err *);
+int sqlite_commit(struct sw_store *, const struct sw_row *rows, size_t n, struct sw_err *);
+int sqlite_meta_put(struct sw_store *, const char *name, const void *p, size_t n);
+int sqlite_wal_grew(void *store, sqlite3 *, const char *name, int pages);
+int sqlite_checkpoint(struct sw_store *, int mode, struct sw_err *);
+
+#endif

@@ -1,0 +1,22 @@
+/* Chooses the store that a URI names. Called by the broker at start; opens nothing itself and never
+ * repeats a URI in its words, since it may hold a password. */
+#include "store/store.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct sw_store_ops *const stores[] = {&sw_store_sqlite};
+
+const struct sw_store_ops *sw_store_for(const char *uri, struct sw_err *err)
+{
+    if (*uri == '/' || *uri == '.')
+        return &sw_store_sqlite; /* a path */
+    size_t scheme = strcspn(uri, ":");
+    for (size_t i = 0; i < SW_COUNT(stores); i++)
+        if (strlen(stores[i]->scheme) == scheme && !memcmp(stores[i]->scheme, uri, scheme))
+            return stores[i];
+    sw_fail(err, EINVAL,
+            "store: '%.*s' is not a store this build knows; use `sqlite`, or the path of its file",
+            (int)SW_MIN(scheme, (size_t)24), uri);
+    return NULL;
+}
