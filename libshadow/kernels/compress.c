@@ -3,7 +3,7 @@
  * the same for every split. Memory is the library's working set for one frame (about 90 MiB at
  * level 19). */
 #include "kernels/kernel.h"
-#include "kernels/source.h"
+#include "kernels/stream.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,8 +15,8 @@
 
 struct compress {
     ZSTD_CCtx *zstd;
-    uint8_t in[SOURCE_BLOCK];
-    uint8_t out[SOURCE_BLOCK];
+    uint8_t in[STREAM_BLOCK];
+    uint8_t out[STREAM_BLOCK];
 };
 
 static const struct sw_param params[] = {

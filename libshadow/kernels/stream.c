@@ -1,5 +1,6 @@
-/* Exact reading of a segment, and output names by suffix. Called by the kernels; holds nothing. */
-#include "kernels/source.h"
+/* Exact reading of a segment, gathered writing, and output names by suffix. Called by the kernels;
+ * allocates nothing. */
+#include "kernels/stream.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,6 +20,25 @@ ssize_t source_read(struct source *source, void *p, size_t n)
     }
     source->left -= done;
     return (ssize_t)done;
+}
+
+int sink_flush(struct sink *sink)
+{
+    size_t n = sink->n;
+    sink->n = 0;
+    return n ? sink->out->write(sink->out, sink->block, n) : 0;
+}
+
+int sink_put(struct sink *sink, const void *p, size_t n)
+{
+    int r = n > STREAM_BLOCK - sink->n ? sink_flush(sink) : 0;
+    if (r < 0)
+        return r;
+    if (n > STREAM_BLOCK)
+        return sink->out->write(sink->out, p, n);
+    memcpy(sink->block + sink->n, p, n);
+    sink->n += n;
+    return 0;
 }
 
 void name_add(struct sw_buf *ret_name, const char *name, size_t size, const char *suffix)
