@@ -1,0 +1,16 @@
+/* Field macros that leave nothing, for passes over messages.def that want only the messages. No
+ * guard: it is included once for each pass, and undone by undef.h. */
+#define U64(f, json, doc)
+#define I64(f, json, doc)
+#define F64(f, json, doc)
+#define BOOL(f, json, doc)
+#define TIME(f, json, doc)
+#define ID(f, json, doc)
+#define STR(f, json, doc)
+#define OPT(f, json, doc)
+#define BIN(f, json, doc)
+#define NAME(f, json, doc)
+#define JSON(f, json, doc)
+#define LIST(record, f, json, doc)
+#define MAP(record, f, json, doc)
+#define SUB(record, f, json, doc)
