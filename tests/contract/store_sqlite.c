@@ -1,0 +1,214 @@
+/* What only the SQLite store promises: its files and their mode, refusing what is not its own, and
+ * a disk that fills up. */
+#include "store_contract.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Runs SQL on the store's file while no store has it open; the first value of the first row, or "".
+ */
+static const char *sql(const char *folder, const char *text)
+{
+    static char value[256];
+    char path[4200];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+    snprintf(path, sizeof path, "%s/store.sqlite", folder);
+    *value = '\0';
+    if (sqlite3_open(path, &db) == SQLITE_OK &&
+        sqlite3_prepare_v2(db, text, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        snprintf(value, sizeof value, "%s", (const char *)sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return value;
+}
+
+const char *sqlite_damage(const char *folder)
+{
+    const char *found = sql(folder, "PRAGMA integrity_check");
+    return strcmp(found, "ok") ? found : NULL;
+}
+
+static void refuse(const char *change, int code, const char *word)
+{
+    ops->close(open_writer(NULL));
+    sql(place, change);
+    for (int writer = 0; writer < 2; writer++) {
+        struct sw_store *store = NULL;
+        struct sw_err err = {""};
+        assert_int_equal(ops->open(place, writer, &store, &err), -code);
+        assert_non_null(strstr(err.text, word));
+    }
+}
+
+static void test_a_newer_schema_is_refused(void **state)
+{
+    (void)state;
+    refuse("PRAGMA user_version = 999", EPROTONOSUPPORT, "newer");
+}
+
+static void test_the_database_of_another_program_is_refused(void **state)
+{
+    (void)state;
+    refuse("PRAGMA application_id = 7", EBADMSG, "another program");
+}
+
+static void test_a_file_that_is_no_database_is_refused(void **state)
+{
+    (void)state;
+    char path[4200];
+    snprintf(path, sizeof path, "%s/store.sqlite", place);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    for (int i = 0; i < 1000; i++)
+        fputs("not a database\n", f);
+    fclose(f);
+    struct sw_store *store = NULL;
+    struct sw_err err = {""};
+    assert_int_equal(ops->open(place, true, &store, &err), -EBADMSG);
+    assert_non_null(strstr(err.text, path));
+    struct stat about;
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_size, 15000); /* left as it was */
+}
+
+static void test_its_files_are_for_the_owner_alone(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"store.sqlite", "store.sqlite-wal", "store.sqlite-shm",
+                                        "store.lock"};
+    struct sw_store *store = open_writer(NULL);
+    for (size_t i = 0; i < SW_COUNT(names); i++) {
+        char path[4200];
+        struct stat about;
+        snprintf(path, sizeof path, "%s/%s", place, names[i]);
+        assert_int_equal(stat(path, &about), 0);
+        assert_int_equal(about.st_mode & 0777, 0600);
+    }
+    ops->close(store);
+}
+
+static void test_uris(void **state)
+{
+    (void)state;
+    struct sw_err err = {""};
+    assert_ptr_equal(sw_store_for("sqlite", &err), &sw_store_sqlite);
+    assert_ptr_equal(sw_store_for("sqlite:/x/y", &err), &sw_store_sqlite);
+    assert_ptr_equal(sw_store_for("/x/y", &err), &sw_store_sqlite);
+    assert_null(sw_store_for("oracle://scott:tiger@host/db", &err));
+    assert_non_null(strstr(err.text, "oracle"));
+    assert_null(strstr(err.text, "tiger")); /* a URI may hold a password */
+    struct sw_store *store = NULL;
+    assert_int_equal(ops->open("/nowhere/at/all", true, &store, &err), -ENOENT);
+    char path[4200];
+    snprintf(path, sizeof path, "sqlite:%s/other.sqlite", place);
+    assert_int_equal(ops->open(path, true, &store, &err), 0);
+    ops->close(store);
+    assert_int_equal(access(path + strlen("sqlite:"), F_OK), 0);
+}
+
+/* ---- a full disk: in a child with a mount namespace of its own, so that nothing is left behind
+ * ---- */
+
+#define DISK          "size=6m"
+#define BALLAST_BYTES (2 << 20)
+enum { FULL_OK, FULL_NO_MOUNT = 100 };
+
+#define EXPECT(condition)                                                                          \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            print_message("# line %d: not so: %s (%s)\n", __LINE__, #condition, err.text);         \
+            return 1;                                                                              \
+        }                                                                                          \
+    } while (0)
+
+static int expect_number(void *arg, const struct sw_row *row)
+{
+    uint32_t *count = arg;
+    return row->of.chunk.chunk == (*count)++ ? 0 : -EBADMSG;
+}
+
+static int fill_and_recover(void)
+{
+    struct sw_store *store = NULL;
+    struct sw_err err = {""};
+    uint32_t epoch, k = 0, found = 0;
+    uint8_t body[NUMBERED_MAX];
+    struct sw_row row;
+    char ballast[4200];
+    snprintf(ballast, sizeof ballast, "%s/ballast", place);
+    AUTO_FD int fd = open(ballast, O_CREAT | O_WRONLY, 0600);
+    EXPECT(fd >= 0 && posix_fallocate(fd, 0, BALLAST_BYTES) == 0);
+    EXPECT(ops->open(place, true, &store, &err) == 0 && ops->claim(store, &epoch, &err) == 0);
+    int r;
+    do {
+        row = numbered(k, body, sizeof body);
+        r = ops->commit(store, &row, 1, &err);
+    } while (r == 0 && ++k < 100000);
+    EXPECT(r == -ENOSPC);
+    print_message("# full after %u rows: %s\n", k, err.text);
+    EXPECT(ops->chunks(store, 1, 0, 0, expect_number, &found) == 0 &&
+           found == k); /* reads still serve */
+    EXPECT(ops->commit(store, &row, 1, &err) < 0);
+    ops->close(store);
+    EXPECT(unlink(ballast) == 0);
+    sw_fd_close(&fd);
+    EXPECT(ops->open(place, true, &store, &err) == 0 && ops->claim(store, &epoch, &err) == 0);
+    found = 0;
+    EXPECT(ops->chunks(store, 1, 0, 0, expect_number, &found) == 0 && found >= k);
+    row = numbered(found, body, sizeof body);
+    EXPECT(ops->commit(store, &row, 1, &err) == 0);
+    ops->close(store);
+    EXPECT(!sqlite_damage(place));
+    return FULL_OK;
+}
+
+static int full_child(void)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("tmpfs", place, "tmpfs", 0, DISK) < 0) {
+        print_message("# no small disk to fill: mount: %s\n", strerror(errno));
+        return FULL_NO_MOUNT;
+    }
+    return fill_and_recover();
+}
+
+static void test_a_full_disk_is_an_error_and_no_damage(void **state)
+{
+    (void)state;
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int status = full_child();
+        fflush(NULL);
+        _exit(status);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == FULL_NO_MOUNT)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), FULL_OK);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, place_make, place_remove)
+const struct CMUnitTest sqlite_tests[] = {
+    CASE(test_a_newer_schema_is_refused),
+    CASE(test_the_database_of_another_program_is_refused),
+    CASE(test_a_file_that_is_no_database_is_refused),
+    CASE(test_its_files_are_for_the_owner_alone),
+    CASE(test_uris),
+    CASE(test_a_full_disk_is_an_error_and_no_damage),
+};
+const size_t n_sqlite_tests = SW_COUNT(sqlite_tests);
