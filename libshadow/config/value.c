@@ -16,13 +16,12 @@ static const char units[] = "KMGT";
 /* "64M" for a multiple of a unit, else plain bytes. */
 static const char *size_text(int64_t bytes, char ret_text[32])
 {
-    size_t unit = 0;
-    while (unit < sizeof(units) - 1 && bytes != 0 && bytes % 1024 == 0) {
+    int unit = 0;
+    while (units[unit] && bytes != 0 && bytes % 1024 == 0) {
         bytes /= 1024;
         unit++;
     }
-    char suffix[2] = {unit ? units[unit - 1] : '\0', '\0'};
-    snprintf(ret_text, 32, "%jd%s", (intmax_t)bytes, suffix);
+    snprintf(ret_text, 32, "%jd%.*s", (intmax_t)bytes, unit ? 1 : 0, units + unit - (unit ? 1 : 0));
     return ret_text;
 }
 

@@ -14,6 +14,11 @@ class Tally:
     def ok(self, count=1):
         self.passed += count
 
+    def covered(self, name, output):
+        """Shows what a sweep, fuzzer or random test says of its budget: its lines `covered: ...`."""
+        for line in re.findall(r"^(?:# )?(covered: .*)$", output, re.MULTILINE):
+            print(f"    {name}: {line}")
+
     def fail(self, name, output):
         self.failures.append((name, output))
         print(f"    FAILED {name}")
@@ -27,6 +32,7 @@ class Tally:
             test = json.loads(line)
             name = f"{build}: {test['name'].removeprefix('shadowwork:')}"
             output = test.get("stdout", "") + test.get("stderr", "")
+            self.covered(name, output)
             cases = re.findall(r"^(ok|not ok)\b", test.get("stdout", ""), re.MULTILINE)
             is_tap = re.search(r"^1\.\.\d+$", test.get("stdout", ""), re.MULTILINE)
             if test["result"] == "SKIP":
@@ -44,11 +50,11 @@ class Tally:
         for case in ElementTree.parse(path).iter("testcase"):
             name = f"{build}: {case.get('classname', '')}::{case.get('name')}"
             problems = case.findall("failure") + case.findall("error")
+            printed = [o.text or "" for o in case.findall("system-out") + case.findall("system-err")]
+            self.covered(name, "\n".join(printed))
             skipped = case.find("skipped")
             if problems:
-                printed = [p.text or p.get("message", "") for p in problems]
-                printed += [o.text or "" for o in case.findall("system-out") + case.findall("system-err")]
-                self.fail(name, "\n".join(printed))
+                self.fail(name, "\n".join([p.text or p.get("message", "") for p in problems] + printed))
             elif skipped is not None:
                 self.skip(name, skipped.get("message", "no reason printed"))
             else:

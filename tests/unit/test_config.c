@@ -167,7 +167,7 @@ static void a_line_is_whole_or_refused(void **state)
     assert_int_equal(strlen(options.state), 197 - strlen("state = "));
     sw_config_done(&program, &options);
 
-    strcat(file, "a\n");
+    memcpy(file + strlen(file), "a\n", 3);
     snprintf(wanted, sizeof wanted, "%s:2: a line of text of at most 197 bytes is allowed", path);
     assert_int_equal(load(file, "", &options, &err), -EINVAL);
     assert_string_equal(err.text, wanted);
