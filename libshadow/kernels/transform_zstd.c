@@ -1,0 +1,84 @@
+/* transform decompress: zstd frames, one or many, as `zstd -d` takes them. Memory is the frame's
+ * window, at most 128 MiB (zstd's own limit); the output is capped, so that a bomb is an error of
+ * its file. */
+#include "kernels/transform.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#define WINDOW_LOG_MAX 27
+
+int transform_zstd_open(const char *from, const char *to, void **ret_tool, struct sw_err *err)
+{
+    (void)from;
+    (void)to;
+    ZSTD_DCtx *zstd = ZSTD_createDCtx();
+    if (!zstd)
+        return sw_fail(err, ENOMEM, "no memory for zstd");
+    ZSTD_DCtx_setParameter(zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+    *ret_tool = zstd;
+    return 0;
+}
+
+void transform_zstd_close(void *tool)
+{
+    ZSTD_freeDCtx(tool);
+}
+
+static int refuse(struct transform_io *io, size_t code, uint64_t at)
+{
+    ZSTD_ErrorCode error = ZSTD_getErrorCode(code);
+    if (error == ZSTD_error_memory_allocation)
+        return sw_fail(io->error, ENOMEM, "no memory for zstd");
+    const char *words = ZSTD_getErrorName(code);
+    if (error == ZSTD_error_prefix_unknown)
+        words = "this is no zstd frame";
+    if (error == ZSTD_error_frameParameter_windowTooLarge)
+        words = "the frame needs a window over 128 MiB";
+    return sw_fail(io->error, EBADMSG, "cannot decompress at byte %" PRIu64 ": %s", at, words);
+}
+
+/* One block of input. *ret_left is 0 when a frame ended with it. */
+static int decode(struct transform_io *io, size_t n, uint64_t at, uint64_t *total, size_t *ret_left)
+{
+    ZSTD_inBuffer from = {io->block, n, 0};
+    ZSTD_outBuffer to = {0};
+    do {
+        to = (ZSTD_outBuffer){io->sink.block, STREAM_BLOCK, 0};
+        size_t left = ZSTD_decompressStream(io->tool, &to, &from);
+        if (ZSTD_isError(left))
+            return refuse(io, left, at + from.pos);
+        *ret_left = left;
+        *total += to.pos;
+        if (*total > io->max_bytes)
+            return sw_fail(io->error, EBADMSG, "unpacks to more than %" PRIu64 " bytes (max-bytes)",
+                           io->max_bytes);
+        int r = to.pos ? io->sink.out->write(io->sink.out, io->sink.block, to.pos) : 0;
+        if (r < 0)
+            return r;
+    } while (from.pos < from.size || (*ret_left && to.pos == to.size));
+    return 0;
+}
+
+int transform_zstd(struct transform_io *io)
+{
+    ZSTD_DCtx_reset(io->tool, ZSTD_reset_session_only);
+    uint64_t at = 0, total = 0;
+    size_t left = 1; /* no input at all is no frame */
+    for (;;) {
+        ssize_t n = source_read(&io->source, io->block, STREAM_BLOCK);
+        if (n < 0)
+            return (int)n;
+        if (n == 0)
+            break;
+        int r = decode(io, (size_t)n, at, &total, &left);
+        if (r < 0)
+            return r;
+        at += (uint64_t)n;
+    }
+    if (left)
+        return sw_fail(io->error, EBADMSG, "the zstd data ends too early, at byte %" PRIu64, at);
+    return 0;
+}
