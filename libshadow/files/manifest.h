@@ -7,8 +7,9 @@
 
 #include <stdint.h>
 
-#define SW_MANIFEST_ENTRIES_MAX 1000000 /* an index and 88 bytes each: 88 MB of a reader's memory  \
-                                         */
+#define SW_MANIFEST_ENTRIES_MAX                                                                    \
+    1000000 /* an index and 88 bytes each: 88 MB of a reader's memory                              \
+             */
 #define SW_MANIFEST_BYTES_MAX ((size_t)128 << 20) /* a million names of 100 bytes */
 #define SW_NAME_MAX           4096
 #define SW_REASON_MAX         160 /* with its NUL; an error text of DONE has the same limit */

@@ -30,7 +30,8 @@ struct sw_upload_info {
 void sw_upload_info_done(struct sw_upload_info *);
 
 /* Durable when it returns 0. `info` says length, unpack, mode, mtime, owner, name and created_ms;
- * id is filled in. -EINVAL for a name beyond SW_NAME_MAX, empty (unless unpack) or with a NUL. */
+ * id is filled in. -EINVAL for a name beyond SW_NAME_MAX or with a NUL; it may be empty for a tar
+ * to be taken apart and for several files (sw_upload_entry). */
 int sw_upload_create(int uploads_fd, struct sw_upload_info *info, struct sw_upload **ret);
 
 /* Reopens at the recorded offset; the file is cut to it. -ENOENT; -EBUSY while it is open
