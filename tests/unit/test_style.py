@@ -73,4 +73,7 @@ def test_clang_tidy():
     checked = sum(result is not None for result in results)
     print(f"covered: clang-tidy {len(files) - len(left) + checked} of {len(files)} files, "
           f"{len(files) - len(left)} unchanged since they passed")
-    assert not any(results), "\n".join(filter(None, results))
+    log = passed / "last.log"
+    log.write_text("".join(filter(None, results)))
+    errors = [line for line in log.read_text().splitlines() if " error: " in line]
+    assert not any(results), "\n".join([*dict.fromkeys(errors), f"(how it comes to that: {log})"])

@@ -1,0 +1,205 @@
+/* The store's only writer. Control fills batches, the actor commits them and gives them back.
+ * Called by control; `run` is the only other thread, and the pipe and the handle it was started
+ * with all they share. */
+#include "broker/journal.h"
+
+#include "broker/actor.h"
+#include "broker/batch.h"
+
+#include <assert.h>
+#include <errno.h>
+
+/* Batches kept for the next rows: as many as are under way when it is full. */
+#define IDLE_MAX (JOURNAL_WAITING_MAX + 1)
+
+struct journal {
+    const struct sw_store_ops *ops;
+    struct sw_store *store; /* the actor's once it runs */
+    zactor_t *actor;        /* NULL before journal_start */
+    struct batch *current, *idle;
+    unsigned n_idle;
+    unsigned away; /* batches given to the actor and not yet back */
+    uint64_t committed;
+    int status; /* of the first commit that failed */
+    struct sw_err err;
+};
+
+static void batches_destroy(struct batch *batch)
+{
+    while (batch) {
+        struct batch *next = batch->next;
+        batch_destroy(&batch);
+        batch = next;
+    }
+}
+
+/* ---- the actor ---- */
+
+/* After a failure the rest comes back uncommitted: a later batch must not be durable without an
+ * earlier one. */
+static void run(zsock_t *pipe, void *arg)
+{
+    struct journal *journal = arg;
+    const struct sw_store_ops *ops = journal->ops;
+    struct sw_store *store = journal->store;
+    struct batch *batch;
+    int failed = 0;
+    actor_begin(pipe);
+    while ((batch = actor_wait(pipe))) {
+        batch->err.text[0] = '\0';
+        batch->status =
+            failed ? -ECANCELED : ops->commit(store, batch->rows, batch->n, &batch->err);
+        failed |= batch->status;
+        actor_give(pipe, batch);
+    }
+}
+
+/* ---- control's side ---- */
+
+static void hand_over(struct journal *journal)
+{
+    actor_give(zactor_sock(journal->actor), TAKE(journal->current));
+    journal->away++;
+}
+
+static void come_back(struct journal *journal, struct batch *batch)
+{
+    assert(journal->away > 0);
+    journal->away--;
+    if (batch->status == 0) {
+        journal->committed = batch->seq;
+    } else if (journal->status == 0) {
+        journal->status = batch->status;
+        journal->err = batch->err;
+    }
+    if (journal->n_idle == IDLE_MAX) {
+        batch_destroy(&batch);
+        return;
+    }
+    batch_clear(batch);
+    batch->next = journal->idle;
+    journal->idle = batch;
+    journal->n_idle++;
+}
+
+int journal_open(const struct sw_store_ops *ops,
+                 const char *where,
+                 struct journal **ret_journal,
+                 uint32_t *ret_epoch,
+                 struct sw_err *err)
+{
+    struct sw_store *store = NULL;
+    int r = ops->open(where, true, &store, err);
+    if (r < 0)
+        return r;
+    r = ops->claim(store, ret_epoch, err);
+    if (r < 0) {
+        ops->close(store);
+        return r;
+    }
+    struct journal *journal = sw_alloc(1, sizeof *journal);
+    journal->ops = ops;
+    journal->store = store;
+    *ret_journal = journal;
+    return 0;
+}
+
+struct sw_store *journal_store(struct journal *journal)
+{
+    assert(!journal->actor);
+    return journal->store;
+}
+
+void journal_start(struct journal *journal)
+{
+    assert(!journal->actor);
+    journal->actor = zactor_new(run, journal);
+    assert(journal->actor);
+}
+
+static struct batch *batch_start(struct journal *journal, uint64_t last_seq)
+{
+    struct batch *batch = journal->idle;
+    if (batch) {
+        journal->idle = batch->next;
+        journal->n_idle--;
+    } else {
+        batch = batch_new();
+    }
+    batch->seq = batch->seq_before = last_seq;
+    return batch;
+}
+
+void journal_put(struct journal *journal, const struct sw_row *row, uint64_t seq)
+{
+    assert(journal->actor);
+    uint64_t last = journal->committed;
+    if (journal->current && !batch_fits(journal->current, row)) {
+        struct batch *whole = journal->current;
+        last = whole->seq;
+        if (whole->seq == seq) /* cut in the middle of what shares a seq: its other half tells it */
+            whole->seq = last = whole->seq_before;
+        hand_over(journal);
+    }
+    if (!journal->current)
+        journal->current = batch_start(journal, last);
+    struct batch *batch = journal->current;
+    assert(seq >= batch->seq);
+    if (seq != batch->seq)
+        batch->seq_before = batch->seq;
+    batch->seq = seq;
+    batch_put(batch, row);
+}
+
+void journal_flush(struct journal *journal)
+{
+    if (journal->current && journal->away == 0)
+        hand_over(journal);
+}
+
+bool journal_full(const struct journal *journal)
+{
+    return journal->away > JOURNAL_WAITING_MAX; /* one is being committed */
+}
+
+zsock_t *journal_socket(struct journal *journal)
+{
+    assert(journal->actor);
+    return zactor_sock(journal->actor);
+}
+
+int journal_committed(struct journal *journal, uint64_t *ret_seq, struct sw_err *err)
+{
+    struct batch *batch;
+    while ((batch = actor_take(zactor_sock(journal->actor))))
+        come_back(journal, batch);
+    if (journal->status < 0) {
+        if (err)
+            *err = journal->err;
+        return journal->status;
+    }
+    *ret_seq = journal->committed;
+    return 0;
+}
+
+int journal_close(struct journal **p, struct sw_err *err)
+{
+    struct journal *journal = TAKE(*p);
+    if (!journal)
+        return 0;
+    if (journal->current)
+        hand_over(journal);
+    while (journal->away > 0) {
+        struct batch *batch = actor_wait(zactor_sock(journal->actor));
+        assert(batch);
+        come_back(journal, batch);
+    }
+    zactor_destroy(&journal->actor);
+    journal->ops->close(journal->store);
+    int status = journal->status;
+    if (status < 0 && err)
+        *err = journal->err;
+    batches_destroy(journal->idle);
+    sw_release(journal);
+    return status;
+}
