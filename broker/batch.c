@@ -1,14 +1,8 @@
-/* Rows copied into a batch. Called by journal on control's thread; the actor only reads what is
- * here. */
+/* Rows copied into a batch. Filled by journal on control's thread and by history on its actor's;
+ * the other end of the pipe only reads. */
 #include "broker/batch.h"
 
-#include "broker/journal.h"
-
 #include <string.h>
-
-/* Rows' bytes come in blocks of this size: one is kept with an idle batch, so that a flood's memory
- * goes back. */
-#define BLOCK_BYTES ((size_t)256 << 10)
 
 struct block {
     struct block *next;
@@ -16,21 +10,24 @@ struct block {
     uint8_t bytes[];
 };
 
-struct batch *batch_new(void)
+struct batch *batch_new(size_t rows_max, size_t bytes_max, size_t block_bytes)
 {
     struct batch *batch = sw_alloc(1, sizeof *batch);
-    batch->rows = sw_alloc(JOURNAL_ROWS_MAX, sizeof *batch->rows);
+    batch->rows = sw_alloc(rows_max, sizeof *batch->rows);
+    batch->rows_max = rows_max;
+    batch->bytes_max = bytes_max;
+    batch->block_bytes = block_bytes;
     return batch;
 }
 
-/* Frees the batch's blocks but one of the usual size. */
+/* Frees the batch's blocks but one of the usual size, so that a flood's memory goes back. */
 void batch_clear(struct batch *batch)
 {
     struct block *kept = NULL;
     while (batch->blocks) {
         struct block *block = batch->blocks;
         batch->blocks = block->next;
-        if (kept || block->room != BLOCK_BYTES) {
+        if (kept || block->room != batch->block_bytes) {
             sw_release(block);
             continue;
         }
@@ -59,7 +56,7 @@ static const void *keep(struct batch *batch, const void *p, size_t n)
         return "";
     struct block *block = batch->blocks;
     if (!block || block->room - block->used < n) {
-        size_t room = SW_MAX(n, BLOCK_BYTES);
+        size_t room = SW_MAX(n, batch->block_bytes);
         block = sw_alloc(1, sizeof *block + room);
         block->room = room;
         block->next = batch->blocks;
@@ -110,6 +107,5 @@ bool batch_fits(const struct batch *batch, const struct sw_row *row)
                   : row->kind == SW_ROW_CHUNK  ? row->of.chunk.body_size
                   : row->kind == SW_ROW_DEVICE ? row->of.device.body_size
                                                : 0;
-    return batch->n == 0 ||
-           (batch->n < JOURNAL_ROWS_MAX && batch->bytes + body <= JOURNAL_BYTES_MAX);
+    return batch->n == 0 || (batch->n < batch->rows_max && batch->bytes + body <= batch->bytes_max);
 }

@@ -45,7 +45,7 @@ struct history_reply {
     bool more;  /* rows were left off at a limit */
     size_t n;
     const struct sw_row *rows; /* texts and bodies live as long as the reply */
-    struct sw_buf bytes;
+    struct batch *batch;       /* what the rows lie in */
 };
 
 struct history;

@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <errno.h>
 
+#define BLOCK_BYTES ((size_t)256 << 10)
+
 /* Batches kept for the next rows: as many as are under way when it is full. */
 #define IDLE_MAX (JOURNAL_WAITING_MAX + 1)
 
@@ -124,7 +126,7 @@ static struct batch *batch_start(struct journal *journal, uint64_t last_seq)
         journal->idle = batch->next;
         journal->n_idle--;
     } else {
-        batch = batch_new();
+        batch = batch_new(JOURNAL_ROWS_MAX, JOURNAL_BYTES_MAX, BLOCK_BYTES);
     }
     batch->seq = batch->seq_before = last_seq;
     return batch;
