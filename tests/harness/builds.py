@@ -13,7 +13,8 @@ BUILDS = {
     "build-cov": ["-Db_coverage=true", "-Doptimization=0"],
     # every object feeds the fuzzer's coverage, the targets alone bring its main
     "build-fuzz": ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false",
-                   "-Dc_args=-fno-sanitize-recover=all,-fsanitize=fuzzer-no-link"],
+                   "-Dc_args=-fno-sanitize-recover=all -fsanitize=fuzzer-no-link",
+                   "-Dc_link_args=-fsanitize=address,undefined"],
 }
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "strict_string_checks=1:detect_stack_use_after_return=1",

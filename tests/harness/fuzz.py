@@ -6,7 +6,7 @@ import re
 from builds import SANITIZER_ENV, build
 from shell import ROOT, finish, start
 
-BUDGET_S = 20
+BUDGET_S = 30
 LONG_S = 3600
 AT_ONCE = 2
 
