@@ -150,7 +150,7 @@ static void run_all(const struct sw_kernel *k,
     sw_release(first);
 }
 
-/* Appends piece i to the output and removes it. */
+/* Appends piece i to the output and removes it; with to = -1 it is only removed. */
 static void join_piece(const struct options *options, uint64_t i, int to)
 {
     AUTO_FD int from = open_piece(options->dir, i, O_RDONLY);
