@@ -54,6 +54,7 @@ struct slot_run {
     struct slot_isolation *isolation;
     uint64_t number;
     uint8_t parts_held, state;
+    bool input_is_pipe;
 };
 
 enum slot_end {
