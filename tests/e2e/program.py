@@ -23,6 +23,7 @@ class Program:
         self.process = None
         self._log = b""  # everything it ever wrote, across restarts
         self._written = threading.Condition()
+        self._copier = None
 
     @property
     def pid(self):
@@ -42,7 +43,8 @@ class Program:
             self.command, stdin=subprocess.DEVNULL, stdout=write_end, stderr=write_end,
             env={**os.environ, **self.env, "NOTIFY_SOCKET": address})
         os.close(write_end)
-        threading.Thread(target=self._copy_log, args=(read_end,), daemon=True).start()
+        self._copier = threading.Thread(target=self._copy_log, args=(read_end,), daemon=True)
+        self._copier.start()
         self._await_ready(notify, ready_s)
         return self
 
@@ -70,6 +72,11 @@ class Program:
                     self._log += data
                     self._written.notify_all()
 
+    def _ended(self):
+        """Its exit status; its last words (a leak report) are in the log when this returns."""
+        self._copier.join(timeout=5)  # children that outlive it would hold the pipe open
+        return self.process.returncode
+
     def log(self):
         with self._written:
             return self._log.decode(errors="replace")
@@ -91,6 +98,7 @@ class Program:
         if self.is_running():
             self.signal(signal.SIGKILL)
         self.process.wait()
+        self._ended()
 
     def freeze(self):
         """SIGSTOP; returns when the process stands still."""
@@ -107,7 +115,8 @@ class Program:
         self.thaw()
         self.signal(signal.SIGTERM)
         try:
-            return self.process.wait(timeout=limit_s)
+            self.process.wait(timeout=limit_s)
+            return self._ended()
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"{self.name} did not end within {limit_s} s of SIGTERM:\n{self.log()}")

@@ -26,13 +26,14 @@ def program(folder):
 def test_start_returns_when_ready(program):
     child = program(READY + "print('up', flush=True); signal.pause()").start()
     assert child.is_running()
-    assert child.wait_log(r"u(p)").group(1) == "p"
+    assert child.wait_log(r"u(p)\n").group(1) == "p"
     first = child.pid
     assert child.restart().pid != first
     child.freeze()
     child.thaw()
     assert child.stop() == -15
     assert child.log_path.read_text().startswith("up\n")
+    assert child.log_path.read_text() == child.log()
 
 
 def test_start_fails_with_the_log_of_a_program_that_ends(program):
