@@ -191,12 +191,10 @@ static void test_cut_grown_and_strange_files(void **state)
 
 static int count_open(void)
 {
-    char command[64], text[16] = "";
-    snprintf(command, sizeof command, "ls /proc/%d/fd | wc -l", (int)getpid());
-    FILE *pipe = popen(command, "r");
-    assert_non_null(fgets(text, sizeof text, pipe));
-    pclose(pipe);
-    return atoi(text);
+    int n = 0;
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
 }
 
 static void test_idle_files_are_few_and_can_be_dropped(void **state)
