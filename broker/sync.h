@@ -15,9 +15,10 @@
 #define SYNC_NAMES_MAX    8
 
 struct sync_request {
-    uint64_t ref;             /* comes back with the reply */
-    int folder_fd;            /* duplicated; the caller keeps its own */
-    int fd;                   /* an open file, taken when sync_ask returns 0; -1 for none */
+    uint64_t ref;  /* comes back with the reply */
+    int folder_fd; /* duplicated; the caller keeps its own; -1: the names are old, only fd is synced
+                    */
+    int fd;        /* an open file, taken when sync_ask returns 0; -1 for none */
     const char *const *names; /* files in the folder, which the actor opens; copied */
     size_t n_names;           /* at most SYNC_NAMES_MAX */
 };

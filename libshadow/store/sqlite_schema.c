@@ -69,7 +69,7 @@ static const char *const statements[STATEMENT_COUNT] = {
 
 static int read_version(struct sw_store *store, int64_t *ret_version, struct sw_err *err)
 {
-    int64_t application, tables;
+    int64_t application = 0, tables = 0;
     int r = sqlite_number(store, "PRAGMA application_id", &application, err);
     if (r == 0)
         r = sqlite_number(store, "SELECT count(*) FROM sqlite_schema", &tables, err);
@@ -90,7 +90,7 @@ static int read_version(struct sw_store *store, int64_t *ret_version, struct sw_
 
 int sqlite_schema_check(struct sw_store *store, struct sw_err *err)
 {
-    int64_t version;
+    int64_t version = 0;
     int r = read_version(store, &version, err);
     if (r == 0 && version < VERSION)
         r = sw_fail(err, EAGAIN,
@@ -103,7 +103,7 @@ int sqlite_schema_check(struct sw_store *store, struct sw_err *err)
 /* All missing migrations in one transaction: a crash leaves the old schema or the new one. */
 int sqlite_schema_make(struct sw_store *store, struct sw_err *err)
 {
-    int64_t version;
+    int64_t version = 0;
     int r = read_version(store, &version, err);
     if (r < 0 || version == VERSION)
         return r;

@@ -57,7 +57,7 @@ static int begin(struct sw_store *store, struct sw_err *err)
     int r = sqlite_run(store, STATEMENT_BEGIN, err, "begin");
     if (r < 0 || !store->epoch)
         return r;
-    int64_t epoch;
+    int64_t epoch = 0;
     r = read_epoch(store, &epoch, err);
     if (r == 0 && epoch != store->epoch)
         r = sw_fail(err, ESTALE, "%s: another broker took over (epoch %jd, ours was %u)",
