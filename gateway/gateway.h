@@ -1,0 +1,64 @@
+/* The gateway as a whole: what its parts share. One thread, one loop owns everything here; only
+ * work.h's jobs run elsewhere, on what they were handed. */
+#ifndef GATEWAY_H
+#define GATEWAY_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct broker;
+struct door;
+struct results;
+struct tokens;
+struct uploads;
+
+struct options { /* the configuration's keys, interface.md section 5 */
+    char *state, *listen, *broker, *host;
+    int64_t port;
+    char *add_token, *revoke_token; /* done instead of serving */
+    bool print_routes;
+};
+
+enum metric { /* counters of /metrics, named in metrics.c */
+              METRIC_REQUESTS,
+              METRIC_ANSWERS_2XX,
+              METRIC_ANSWERS_4XX,
+              METRIC_ANSWERS_5XX,
+              METRIC_CONNECTIONS,
+              METRIC_CUT_SLOW,
+              METRIC_REFUSED_HEADS,
+              METRIC_BYTES_UPLOADED,
+              METRIC_BYTES_DOWNLOADED,
+              METRIC_BROKER_ASKS,
+              METRIC_BROKER_RESENDS,
+              METRIC_BROKER_SILENT,
+              METRIC_COUNT
+};
+
+struct gateway {
+    uv_loop_t *loop;
+    const struct options *options;
+    int state_fd;   /* STATE */
+    int gateway_fd; /* STATE/gateway: tokens, keys */
+    int uploads_fd; /* STATE/uploads */
+    struct broker *broker;
+    struct door *door;
+    struct tokens *tokens;
+    struct uploads *uploads;
+    struct results *results;
+    unsigned requests;  /* that exist, also those whose client is gone */
+    size_t body_bytes;  /* JSON bodies held in memory, all requests together */
+    int64_t started_ms; /* boot time */
+    bool stopping;      /* no new request; ends when `requests` is 0 */
+    uint64_t metrics[METRIC_COUNT];
+};
+
+static inline void metric_add(struct gateway *g, enum metric which, uint64_t n)
+{
+    g->metrics[which] += n;
+}
+
+#endif

@@ -1,0 +1,72 @@
+/* Opens the listening socket. Called by the door at start; refuses what the door may not be open
+ * to. */
+#include "listen.h"
+
+#include "base/own.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#define BACKLOG 1024
+
+/* Until the door speaks TLS it is open to this machine alone. */
+static int parse_address(const struct options *options,
+                         struct sockaddr_storage *ret,
+                         socklen_t *ret_size,
+                         struct sw_err *err)
+{
+    struct sockaddr_in *four = (struct sockaddr_in *)ret;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)ret;
+    const char *text = strcmp(options->listen, "localhost") == 0 ? "127.0.0.1" : options->listen;
+    memset(ret, 0, sizeof *ret);
+    if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
+        four->sin_family = AF_INET;
+        four->sin_port = htons((uint16_t)options->port);
+        *ret_size = sizeof *four;
+        if (ntohl(four->sin_addr.s_addr) >> 24 == 127)
+            return 0;
+    } else if (inet_pton(AF_INET6, text, &six->sin6_addr) == 1) {
+        six->sin6_family = AF_INET6;
+        six->sin6_port = htons((uint16_t)options->port);
+        *ret_size = sizeof *six;
+        if (IN6_IS_ADDR_LOOPBACK(&six->sin6_addr))
+            return 0;
+    } else {
+        return sw_fail(err, EINVAL, "listen %s: not an IP address; 127.0.0.1 or ::1", text);
+    }
+    return sw_fail(err, EPERM,
+                   "listen %s: it speaks no TLS yet, so only loopback (127.0.0.1, ::1) is "
+                   "allowed; reach it from afar by `ssh -L`",
+                   text);
+}
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int listen_open(const struct options *options, int *ret_fd, struct sw_err *err)
+{
+    struct sockaddr_storage address;
+    socklen_t size = 0;
+    int one = 1;
+    raise_descriptor_limit();
+    int r = parse_address(options, &address, &size, err);
+    if (r < 0)
+        return r;
+    AUTO_FD int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
+        bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, BACKLOG) < 0)
+        return sw_fail(err, errno, "cannot listen on %s port %jd: %s", options->listen,
+                       (intmax_t)options->port, strerror(errno));
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}

@@ -1,0 +1,71 @@
+/* Owns the table of routes. Called by the head check, by --print-routes and so by the tests, which
+ * try every route with every role; handles nothing itself. */
+#include "routes.h"
+
+#include "handlers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* clang-format off */
+const struct route routes[] = {
+    {"GET",    "/healthz",          ROLE_NONE,   BODY_NONE, about_health,  NULL, NULL},
+    {"GET",    "/api/openapi.yaml", ROLE_NONE,   BODY_NONE, about_openapi, NULL, NULL},
+    {"GET",    "/api/version",      ROLE_VIEWER, BODY_NONE, about_version, NULL, NULL},
+    {"GET",    "/api/types",        ROLE_VIEWER, BODY_NONE, about_types,   NULL, NULL},
+};
+/* clang-format on */
+const size_t n_routes = sizeof routes / sizeof *routes;
+
+/* Compares part by part; a part `:id` takes any one part that is not empty. */
+static bool
+path_matches(const char *pattern, const char *path, const char **ret_part, size_t *ret_n)
+{
+    *ret_n = 0;
+    while (*pattern || *path) {
+        if (*pattern == ':') {
+            *ret_part = path;
+            *ret_n = strcspn(path, "/");
+            if (*ret_n == 0)
+                return false;
+            path += *ret_n;
+            pattern += strcspn(pattern, "/");
+        } else if (*pattern++ != *path++) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void add_method(char *allow, size_t room, const char *method)
+{
+    size_t n = strlen(allow);
+    snprintf(allow + n, room - n, "%s%s%s", n ? ", " : "", method,
+             strcmp(method, "GET") == 0 ? ", HEAD" : "");
+}
+
+const struct route *routes_find(const char *method,
+                                const char *path,
+                                char *ret_argument,
+                                size_t argument_room,
+                                char *ret_allow,
+                                size_t allow_room)
+{
+    const struct route *as_get = NULL;
+    bool head = strcmp(method, "HEAD") == 0;
+    ret_allow[0] = '\0';
+    for (size_t i = 0; i < n_routes; i++) {
+        const char *part = "";
+        size_t n;
+        if (!path_matches(routes[i].path, path, &part, &n) || n >= argument_room)
+            continue;
+        memcpy(ret_argument, part, n);
+        ret_argument[n] = '\0';
+        if (strcmp(routes[i].method, method) == 0)
+            return &routes[i];
+        if (head && strcmp(routes[i].method, "GET") == 0)
+            as_get = &routes[i];
+        add_method(ret_allow, allow_room, routes[i].method);
+    }
+    return as_get;
+}

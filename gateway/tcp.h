@@ -1,0 +1,11 @@
+/* What the kernel counts of a connection. */
+#ifndef GATEWAY_TCP_H
+#define GATEWAY_TCP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Bytes received, and bytes that the peer has acknowledged. */
+bool tcp_counts(int fd, uint64_t *ret_received, uint64_t *ret_acked);
+
+#endif
