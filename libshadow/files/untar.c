@@ -92,6 +92,7 @@ expand(struct untar *untar, struct archive *archive, struct sw_entry *entry, str
     if (entry->size > untar->size_max - untar->expanded) {
         entry->state = SW_ENTRY_FAILED;
         entry->reason = "expanded it is larger than the limit";
+        entry->size = 0;
         return 0;
     }
     entry->part = 1;
@@ -163,7 +164,8 @@ static int take_member(struct untar *untar,
     }
     entry.size = (uint64_t)size;
     entry.offset = (uint64_t)archive_filter_bytes(archive, 0);
-    if (!untar_list_refuse(&entry) && entry.size) {
+    struct sw_entry judged = entry; /* the list refuses the entry itself */
+    if (!untar_list_refuse(&judged) && entry.size) {
         if (untar->expand_all || archive_entry_sparse_count(member) > 0) {
             int r = expand(untar, archive, &entry, err);
             if (r < 0)
