@@ -30,7 +30,8 @@ static void on_part(void *arg, struct slot *slot, struct slot_run *run, int fd, 
     struct rig_chunk *chunk = (struct rig_chunk *)run;
     take_output(arg, chunk, fd, size);
     chunk->n_parts++;
-    slot_part_done(slot, run);
+    if (!((struct rig *)arg)->keep_parts)
+        slot_part_done(slot, run);
 }
 
 static void on_tail(void *arg, struct slot *slot, struct slot_run *run, uint64_t offset)

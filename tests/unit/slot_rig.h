@@ -33,6 +33,7 @@ struct rig {
     struct slot *slot;
     uint32_t n_ended;
     bool only_count; /* outputs are counted and dropped */
+    bool keep_parts; /* slot_part_done is left to the test */
 };
 
 void rig_open(struct rig *rig);

@@ -264,6 +264,41 @@ static void test_tail_large(void **state)
     rig_close(&rig);
 }
 
+/* A large output waits while its parts are held, and goes on when one is given back. */
+static void test_parts_held(void **state)
+{
+    char text[101];
+    const char *texts[] = {text};
+    struct rig rig;
+    struct rig_chunk chunk = {0};
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = 0; /* 100 MiB: 7 parts, the last one small */
+    rig_open(&rig);
+    rig.only_count = true;
+    rig.keep_parts = true;
+    rig_prepare(&rig, "grow", NULL, NULL);
+    rig_stream(&chunk.stream, texts, 1, 0);
+    rig_add(&rig, &chunk);
+    while (chunk.n_parts < SLOT_PARTS_MAX)
+        rig_turn(&rig);
+    for (int i = 0; i < 3; i++)
+        rig_turn(&rig); /* nothing comes; each turn waits for the CPU watch */
+    assert_int_equal(chunk.n_parts, SLOT_PARTS_MAX);
+    assert_false(chunk.ended);
+    slot_part_done(rig.slot, &chunk.run);
+    while (chunk.n_parts == SLOT_PARTS_MAX)
+        rig_turn(&rig);
+    rig.keep_parts = false;
+    for (int i = 0; i < SLOT_PARTS_MAX; i++)
+        slot_part_done(rig.slot, &chunk.run);
+    rig_wait(&rig, 1);
+    assert_int_equal(chunk.end, SLOT_DONE);
+    assert_int_equal(chunk.output_total, (uint64_t)100 << 20);
+    rig_chunk_done(&chunk);
+    rig_close(&rig);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--slot") == 0)
@@ -272,7 +307,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_large),      cmocka_unit_test(test_streamed),
         cmocka_unit_test(test_cut_off),    cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_tail),       cmocka_unit_test(test_tail_ends),
-        cmocka_unit_test(test_tail_large),
+        cmocka_unit_test(test_tail_large), cmocka_unit_test(test_parts_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
