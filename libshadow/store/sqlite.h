@@ -77,6 +77,9 @@ int sqlite_last_job(struct sw_store *, uint64_t *ret_job);
 int sqlite_claim(struct sw_store *, uint32_t *ret_epoch, struct sw_err *);
 int sqlite_commit(struct sw_store *, const struct sw_row *rows, size_t n, struct sw_err *);
 int sqlite_meta_put(struct sw_store *, const char *name, const void *p, size_t n);
+
+/* sqlite_wal.c */
+int sqlite_wal_fill(struct sw_store *, struct sw_err *); /* to its full length */
 int sqlite_wal_grew(void *store, sqlite3 *, const char *name, int pages);
 int sqlite_checkpoint(struct sw_store *, int mode, struct sw_err *);
 

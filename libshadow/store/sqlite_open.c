@@ -185,7 +185,11 @@ static int open_writer(struct sw_store *store, struct sw_err *err)
      * of the log would say so. Writing them into the database and syncing that makes sure of what
      * was recovered. */
     if (r == 0)
-        r = sqlite_checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, err);
+        r = sqlite_checkpoint(store, SQLITE_CHECKPOINT_RESTART, err);
+    if (r == 0)
+        r = sqlite_wal_fill(store, err);
+    int keep = 1; /* the log's file, when the handle is closed */
+    sqlite3_file_control(store->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &keep);
     sqlite3_wal_hook(store->db, sqlite_wal_grew, store);
     return r;
 }

@@ -1,38 +1,11 @@
-/* The writing half of the SQLite store: claim, commit, checkpoints. Called by `journal` alone.
+/* The writing half of the SQLite store: claim and commit. Called by `journal` alone.
  * After a failed commit the handle writes nothing more: what is on the disk is unknown until the
  * store is opened again. */
 #include "store/sqlite.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
-
-/* 32 MiB of log: long enough that a page written often is copied once, short enough to be read back
- * within 0.1 s after a crash. */
-#define CHECKPOINT_PAGES 8192
-
-int sqlite_wal_grew(void *arg, sqlite3 *db, const char *name, int pages)
-{
-    (void)db;
-    (void)name;
-    struct sw_store *store = arg;
-    store->wal_pages = pages;
-    return SQLITE_OK;
-}
-
-/* A reader in the middle of a walk keeps the log from starting over; then the next try comes after
- * as much again, so that the log grows by steps instead of being scanned at each commit. */
-int sqlite_checkpoint(struct sw_store *store, int mode, struct sw_err *err)
-{
-    int in_log = 0, copied = 0;
-    int result = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, &in_log, &copied);
-    if (result != SQLITE_OK && (result & 0xff) != SQLITE_BUSY)
-        return sqlite_fail(store, result, err, "checkpoint");
-    bool whole = result == SQLITE_OK && copied == in_log;
-    store->checkpoint_at = (whole ? 0 : store->wal_pages) + CHECKPOINT_PAGES;
-    return 0;
-}
 
 static int read_epoch(struct sw_store *store, int64_t *ret_epoch, struct sw_err *err)
 {

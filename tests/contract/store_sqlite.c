@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -117,6 +118,58 @@ static void test_uris(void **state)
     assert_int_equal(access(path + strlen("sqlite:"), F_OK), 0);
 }
 
+/* ---- fsync: SQLite calls this one, which counts and fails on demand ---- */
+
+static unsigned syncs;
+static int sync_error;
+
+int fdatasync(int fd)
+{
+    syncs++;
+    errno = sync_error;
+    return sync_error ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+static void test_each_commit_is_synced_before_it_returns(void **state)
+{
+    (void)state;
+    uint8_t body[8];
+    struct sw_store *store = open_writer(NULL);
+    for (uint32_t k = 0; k < 10; k++) {
+        struct sw_row row = numbered(k, body, sizeof body);
+        syncs = 0;
+        commit_ok(store, &row, 1);
+        assert_int_equal(syncs, 1);
+    }
+    ops->close(store);
+}
+
+static void test_a_failed_sync_gives_the_handle_up(void **state)
+{
+    (void)state;
+    uint8_t body[8];
+    struct sw_err err = {""};
+    struct sw_store *store = open_writer(NULL);
+    struct sw_row row = numbered(0, body, sizeof body);
+    commit_ok(store, &row, 1);
+    row = numbered(1, body, sizeof body);
+    sync_error = EIO;
+    assert_int_equal(ops->commit(store, &row, 1, &err), -EIO);
+    assert_true(*err.text);
+    sync_error = 0;
+    syncs = 0;
+    assert_int_equal(ops->commit(store, &row, 1, &err), -EIO); /* recovery, not retry */
+    ops->close(store);
+    assert_int_equal(syncs, 0);
+    store = open_writer(NULL);
+    assert_true(syncs > 0); /* what was recovered is made durable anew */
+    struct seen seen = {0};
+    assert_int_equal(ops->chunks(store, 1, 0, 0, see, &seen), 0);
+    assert_true(seen.n >= 1);
+    ops->close(store);
+    assert_null(sqlite_damage(place));
+}
+
 /* ---- a full disk: in a child with a mount namespace of its own, so that nothing is left behind
  * ---- */
 
@@ -209,6 +262,8 @@ const struct CMUnitTest sqlite_tests[] = {
     CASE(test_a_file_that_is_no_database_is_refused),
     CASE(test_its_files_are_for_the_owner_alone),
     CASE(test_uris),
+    CASE(test_each_commit_is_synced_before_it_returns),
+    CASE(test_a_failed_sync_gives_the_handle_up),
     CASE(test_a_full_disk_is_an_error_and_no_damage),
 };
 const size_t n_sqlite_tests = SW_COUNT(sqlite_tests);
