@@ -1,0 +1,198 @@
+/* One request to the gateway and its answer, repeated where that is safe. Called by every verb;
+ * never prints. */
+#include "http_own.h"
+
+#include "base/clock.h"
+#include "ctl.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAUSE_FIRST_MS 100
+#define PAUSE_LAST_MS  2000
+
+struct feed { /* what curl reads while it sends */
+    const struct http_request *request;
+    uint64_t sent;
+    int failed; /* -errno of the source */
+};
+
+void http_answer_done(struct http_answer *answer)
+{
+    sw_buf_done(&answer->body);
+    json_decref(answer->json);
+    *answer = (struct http_answer){.upload_offset = -1};
+}
+
+static size_t take_body(char *p, size_t one, size_t n, void *arg)
+{
+    struct http_answer *answer = arg;
+    (void)one;
+    if (n > HTTP_BODY_MAX - answer->body.size)
+        return 0;
+    sw_buf_put(&answer->body, p, n);
+    return n;
+}
+
+static size_t give_body(char *p, size_t one, size_t n, void *arg)
+{
+    struct feed *feed = arg;
+    const struct http_request *request = feed->request;
+    n = (size_t)SW_MIN((uint64_t)n * one, request->source_size - feed->sent);
+    if (!n)
+        return 0;
+    const struct http_source *source = request->source;
+    ssize_t got = source->read(source->arg, p, n, request->source_offset + feed->sent);
+    if (got <= 0) {
+        feed->failed = got ? (int)got : -ENODATA;
+        return CURL_READFUNC_ABORT;
+    }
+    feed->sent += (uint64_t)got;
+    return (size_t)got;
+}
+
+int http_refused(struct http_answer *answer, struct sw_err *err)
+{
+    const char *code = NULL, *message = NULL;
+    if (answer->json)
+        json_unpack(answer->json, "{s:{s?s, s?s}}", "error", "code", &code, "message", &message);
+    snprintf(answer->code, sizeof answer->code, "%s", code ? code : "");
+    if (message)
+        return sw_fail(err, CTL_ERR_REFUSED, "%s", message);
+    return sw_fail(err, CTL_ERR_REFUSED, "the gateway answered with status %ld", answer->status);
+}
+
+int http_unreachable(struct http *http, struct sw_err *err)
+{
+    if (!http->words[0])
+        return sw_fail(err, CTL_ERR_UNREACHABLE, "no answer from the gateway %s", http->base);
+    return sw_fail(err, CTL_ERR_UNREACHABLE,
+                   "the gateway %s cannot be reached: %s (see `shadowctl doctor`)", http->base,
+                   http->words);
+}
+
+static int http_once(struct http *http,
+                     const struct http_request *request,
+                     struct http_answer *ret,
+                     CURLcode *ret_code)
+{
+    struct feed feed = {.request = request};
+    struct curl_slist *headers = NULL;
+    CURL *easy = http->easy;
+
+    http_answer_done(ret);
+    http_prepare(http, request->method, request->path, request->headers, request->type, ret,
+                 &headers);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, ret);
+    if (!strcmp(request->method, "HEAD"))
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    if (request->source) {
+        curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
+        curl_easy_setopt(easy, CURLOPT_READDATA, &feed);
+        curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->source_size);
+    } else if (request->body || !strcmp(request->method, "POST")) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
+    }
+    curl_multi_add_handle(http->multi, easy);
+    int r = http_run(http, request->steady, NULL, NULL, ret_code);
+    http_stop(http);
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &ret->status);
+    curl_slist_free_all(headers);
+    if (!r && feed.failed)
+        return feed.failed;
+    if (ret->body.size && (ret->body.data[0] == '{' || ret->body.data[0] == '['))
+        ret->json = json_loadb((const char *)ret->body.data, ret->body.size, 0, NULL);
+    return r;
+}
+
+int http_call(struct http *http,
+              const struct http_request *request,
+              struct http_answer *ret,
+              struct sw_err *err)
+{
+    for (uint32_t attempt = 1;; attempt++) {
+        CURLcode code = CURLE_OK;
+        int r = http_once(http, request, ret, &code);
+        if (r == -EINTR)
+            return sw_fail(err, EINTR, "interrupted");
+        if (r)
+            return r;
+        if (code && !http_may_repeat(code))
+            return http_unreachable(http, err);
+        http->contacted |= http_is_contact(code);
+        if (!code && !http_is_busy(ret->status)) {
+            http_progressed(http);
+            return ret->status / 100 == 2 ? 0 : http_refused(ret, err);
+        }
+        if (!http->contacted)
+            return http_unreachable(http, err);
+        if (request->once)
+            return code ? sw_fail(err, EAGAIN, "the connection broke: %s", http->words)
+                        : (http_refused(ret, err), -EAGAIN);
+        r = http_pause(http, attempt, ret, request->steady);
+        if (r == -EINTR)
+            return sw_fail(err, EINTR, "interrupted");
+        if (r)
+            return code ? http_unreachable(http, err) : http_refused(ret, err);
+    }
+}
+
+void http_progressed(struct http *http)
+{
+    http->worked_ms = sw_boot_ms();
+}
+
+int http_pause(struct http *http, uint32_t attempt, const struct http_answer *answer, bool steady)
+{
+    int64_t left_ms = http->worked_ms + HTTP_PATIENCE_MS - sw_boot_ms();
+    int64_t pause_ms = (int64_t)PAUSE_FIRST_MS << SW_MIN(attempt - 1, 5u);
+    if (answer && answer->retry_after_s > 0)
+        pause_ms = answer->retry_after_s * 1000;
+    pause_ms = SW_MIN(pause_ms, (int64_t)PAUSE_LAST_MS);
+    if (left_ms <= 0)
+        return -ENOTCONN;
+    return steady ? poll(NULL, 0, (int)pause_ms) : interrupt_wait((int)pause_ms);
+}
+
+int http_get(struct http *http, const char *path, struct http_answer *ret, struct sw_err *err)
+{
+    struct http_request request = {.method = "GET", .path = path};
+    return http_call(http, &request, ret, err);
+}
+
+int http_json(struct http *http,
+              const char *method,
+              const char *path,
+              const json_t *body,
+              struct http_answer *ret,
+              struct sw_err *err)
+{
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    struct http_request request = {.method = method,
+                                   .path = path,
+                                   .type = text ? "application/json" : NULL,
+                                   .body = text,
+                                   .body_size = text ? strlen(text) : 0};
+    int r = http_call(http, &request, ret, err);
+    free(text);
+    return r;
+}
+
+void http_escape(struct sw_buf *buf, const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '.' || c == '_' || c == '~';
+        if (plain)
+            sw_buf_put(buf, &text[i], 1);
+        else
+            sw_buf_printf(buf, "%%%02X", c);
+    }
+}

@@ -1,0 +1,41 @@
+/* What http.c and stream.c share; nobody else includes it. */
+#ifndef CTL_HTTP_OWN_H
+#define CTL_HTTP_OWN_H
+
+#include "http.h"
+
+#include <curl/curl.h>
+
+struct http {
+    CURL *easy;
+    CURLM *multi;
+    char *base;
+    char *ca_file;
+    char *bearer; /* "Authorization: Bearer ..."; NULL: no token */
+    bool contacted;
+    int64_t worked_ms; /* boot time of the last answer that was no 503 */
+    char words[CURL_ERROR_SIZE];
+};
+
+/* Prepares http->easy for a request: address, security, headers. *ret_headers is freed by the
+ * caller after the transfer. */
+void http_prepare(struct http *http,
+                  const char *method,
+                  const char *path,
+                  const char *const *headers,
+                  const char *type,
+                  struct http_answer *answer,
+                  struct curl_slist **ret_headers);
+
+/* Runs the prepared transfer until it ends (0, *ret_code) or enough(arg) says stop (1). -EINTR. */
+int http_run(struct http *http, bool steady, bool (*enough)(void *), void *arg, CURLcode *ret_code);
+void http_stop(struct http *http); /* takes the transfer out of the loop, finished or not */
+
+bool http_may_repeat(CURLcode code); /* a broken connection rather than a mistake */
+bool http_is_contact(CURLcode code); /* somebody was there, even if the connection broke then */
+bool http_is_busy(long status);      /* 503, 429, 502, 504 */
+/* Words for an answer that is no 2xx: the gateway's own, or the bare status. -EPERM. */
+int http_refused(struct http_answer *answer, struct sw_err *err);
+int http_unreachable(struct http *http, struct sw_err *err); /* -ENOTCONN with words */
+
+#endif

@@ -1,0 +1,174 @@
+/* How a request travels: the curl handles, their settings, the loop that waits for them together
+ * with the interrupt descriptor, so that Ctrl-C is felt at once and a download can be read as it
+ * comes. Called by http.c and stream.c only; knows no meaning of an answer, never prints. */
+#include "http_own.h"
+
+#include "base/clock.h"
+#include "ctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STALL_SECONDS 120 /* the gateway may be making 64 MiB durable on a slow disk meanwhile */
+
+int http_open(const struct ctl *ctl, struct http **ret, struct sw_err *err)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT))
+        return sw_fail(err, EIO, "libcurl does not start");
+    struct http *http = sw_alloc(1, sizeof *http);
+    http->easy = curl_easy_init();
+    http->multi = curl_multi_init();
+    http->base = sw_copy_text(ctl->gateway, strlen(ctl->gateway));
+    if (ctl->ca_file)
+        http->ca_file = sw_copy_text(ctl->ca_file, strlen(ctl->ca_file));
+    if (ctl->token) {
+        AUTO_BUF struct sw_buf line = {0};
+        sw_buf_printf(&line, "Authorization: Bearer %s", ctl->token);
+        http->bearer = sw_buf_take_text(&line);
+    }
+    http->worked_ms = sw_boot_ms();
+    if (!http->easy || !http->multi) {
+        http_destroy(&http);
+        return sw_fail(err, EIO, "libcurl does not start");
+    }
+    *ret = http;
+    return 0;
+}
+
+void http_destroy(struct http **p)
+{
+    struct http *http = TAKE(*p);
+    if (!http)
+        return;
+    curl_multi_cleanup(http->multi);
+    curl_easy_cleanup(http->easy);
+    sw_release(http->base);
+    sw_release(http->ca_file);
+    sw_release(http->bearer);
+    sw_release(http);
+}
+
+static bool header_is(const char *line, size_t n, const char *name, const char **ret_value)
+{
+    size_t size = strlen(name);
+    if (n <= size || strncasecmp(line, name, size) != 0 || line[size] != ':')
+        return false;
+    for (size++; size < n && line[size] == ' ';)
+        size++;
+    *ret_value = line + size;
+    return true;
+}
+
+static size_t take_header(char *line, size_t one, size_t n, void *arg)
+{
+    struct http_answer *answer = arg;
+    char text[512]; /* curl's lines are not terminated */
+    size_t size = SW_MIN(n, sizeof text - 1);
+    const char *value;
+    (void)one;
+    memcpy(text, line, size);
+    text[size] = 0;
+    text[strcspn(text, "\r\n")] = 0;
+    if (!strncmp(text, "HTTP/", 5)) /* after a 100 the real answer begins */
+        answer->upload_offset = -1;
+    else if (header_is(text, size, "location", &value))
+        snprintf(answer->location, sizeof answer->location, "%s", value);
+    else if (header_is(text, size, "etag", &value))
+        snprintf(answer->etag, sizeof answer->etag, "%s", value);
+    else if (header_is(text, size, "upload-offset", &value))
+        answer->upload_offset = strtoll(value, NULL, 10);
+    else if (header_is(text, size, "retry-after", &value))
+        answer->retry_after_s = strtoll(value, NULL, 10);
+    return n;
+}
+
+void http_prepare(struct http *http,
+                  const char *method,
+                  const char *path,
+                  const char *const *headers,
+                  const char *type,
+                  struct http_answer *answer,
+                  struct curl_slist **ret_headers)
+{
+    AUTO_BUF struct sw_buf url = {0};
+    AUTO_BUF struct sw_buf line = {0};
+    struct curl_slist *list = NULL;
+    CURL *easy = http->easy;
+
+    curl_easy_reset(easy); /* keeps the connection */
+    http->words[0] = 0;
+    sw_buf_printf(&url, "%s%s", http->base, path);
+    sw_buf_printf(&line, "Content-Type: %s", type ? type : "");
+    list = curl_slist_append(list, type ? (const char *)line.data : "Content-Type:");
+    list =
+        curl_slist_append(list, "Expect:"); /* a creation has told the size: no need to ask twice */
+    if (http->bearer)
+        list = curl_slist_append(list, http->bearer);
+    for (size_t i = 0; headers && headers[i]; i++)
+        list = curl_slist_append(list, headers[i]);
+    curl_easy_setopt(easy, CURLOPT_URL, (const char *)url.data); /* copied */
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "shadowctl/" SHADOW_VERSION);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    /* A proxy from the environment would be handed the token, and cannot reach loopback anyway. */
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, http->words);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 512L << 10);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, answer);
+    if (http->ca_file)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
+    *ret_headers = list;
+}
+
+int http_run(struct http *http, bool steady, bool (*enough)(void *), void *arg, CURLcode *ret_code)
+{
+    struct curl_waitfd interrupt = {.fd = interrupt_fd(), .events = CURL_WAIT_POLLIN};
+    for (;;) {
+        int running = 0, left = 0;
+        curl_multi_perform(http->multi, &running);
+        for (CURLMsg *msg; (msg = curl_multi_info_read(http->multi, &left));)
+            if (msg->msg == CURLMSG_DONE) {
+                *ret_code = msg->data.result;
+                return 0;
+            }
+        if (enough && enough(arg))
+            return 1;
+        if (!steady && interrupted())
+            return -EINTR;
+        curl_multi_poll(http->multi, &interrupt, steady ? 0 : 1, 1000, NULL);
+    }
+}
+
+void http_stop(struct http *http)
+{
+    curl_multi_remove_handle(http->multi, http->easy);
+}
+
+bool http_may_repeat(CURLcode code)
+{
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+           code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE || code == CURLE_SEND_ERROR ||
+           code == CURLE_RECV_ERROR || code == CURLE_OPERATION_TIMEDOUT ||
+           code == CURLE_SSL_CONNECT_ERROR || code == CURLE_SEND_FAIL_REWIND;
+}
+
+bool http_is_contact(CURLcode code)
+{
+    return code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST &&
+           code != CURLE_OPERATION_TIMEDOUT;
+}
+
+bool http_is_busy(long status)
+{
+    return status == 503 || status == 429 || status == 502 || status == 504;
+}
