@@ -2,9 +2,9 @@
  * loops or eats memory costs this slot a moment and ends as a FAIL, never the agent.
  *
  * A slot process (`shadow-agent --slot`, re-executed) serves one kernel with one set of parameters;
- * other parameters mean another process. All calls are made from the agent's one loop thread, none
- * blocks. Callbacks are made from slot_pump only; they may call any function of this slot but
- * slot_destroy.
+ * other parameters mean another process. All calls are made from the agent's one loop thread (which
+ * lives as long as the agent: its end is the end of its slot processes), none blocks. Callbacks are
+ * made from slot_pump only; they may call any function of this slot but slot_destroy.
  *
  * In the loop: watch slot_fd for input, call slot_pump when it is readable, when slot_wake has
  * come, and once after a round of slot_add / slot_tail / slot_part_done (these only note what is to
@@ -116,6 +116,7 @@ uint64_t slot_progress(const struct slot *, const struct slot_run *);
 
 /* n bytes for the last `tail` of this run, n <= SLOT_TAIL_MAX; 0 = the stream ends here. Copied. */
 void slot_tail(struct slot *, struct slot_run *, const void *p, size_t n);
+/* One part is no longer held; of no use after `done`. */
 void slot_part_done(struct slot *, struct slot_run *);
 
 /* An empty memfd that slots can seal; -errno. */

@@ -12,6 +12,7 @@ struct slot_flight slot_flight_take(struct slot *slot)
     slot->n_flight--;
     slot->flight_bytes -= flight.bytes;
     slot->flight_fds -= flight.has_fd;
+    slot->n_cancelled -= flight.run == NULL;
     slot->asked = (struct slot_asked){0};
     sw_buf_clear(&slot->tail);
     slot->tail_at = 0;
@@ -120,7 +121,8 @@ static struct slot_run *clear_flight(struct slot *slot, ssize_t blamed)
         else if (run)
             slot_put_first(slot, run);
     }
-    slot->flight_at = slot->n_flight = slot->flight_bytes = slot->flight_fds = 0;
+    slot->flight_at = slot->n_flight = 0;
+    slot->flight_bytes = slot->flight_fds = slot->n_cancelled = 0;
     return guilty;
 }
 

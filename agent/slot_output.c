@@ -47,11 +47,19 @@ void slot_outbox_init(struct slot_outbox *outbox)
     sigaction(SIGALRM, &action, NULL);
 }
 
+/* While it is busy the handler keeps its hands off; the fences hold the compiler to that order. */
+static void set_busy(struct slot_outbox *outbox, bool busy)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    outbox->busy = busy;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 void slot_outbox_flush(struct slot_outbox *outbox)
 {
-    outbox->busy = true;
+    set_busy(outbox, true);
     send_all(outbox);
-    outbox->busy = false;
+    set_busy(outbox, false);
 }
 
 void slot_outbox_put(struct slot_outbox *outbox,
@@ -62,13 +70,13 @@ void slot_outbox_put(struct slot_outbox *outbox,
                      const void *body,
                      size_t body_size)
 {
-    outbox->busy = true;
+    set_busy(outbox, true);
     if (outbox->packet.size + head_size + body_size + 64 > SLOT_PACKET_MAX)
         send_all(outbox);
     slot_record_put(&outbox->packet, type, run, head, head_size, body, body_size);
     if (++outbox->n >= RESULTS_MAX || outbox->packet.size > OUTBOX_BYTES)
         send_all(outbox);
-    outbox->busy = false;
+    set_busy(outbox, false);
 }
 
 void slot_outbox_arm(struct slot_outbox *outbox)

@@ -79,10 +79,7 @@ int slot_fd(const struct slot *slot)
 
 size_t slot_count(const struct slot *slot)
 {
-    size_t n = slot->n_waiting;
-    for (size_t i = 0; i < slot->n_flight; i++)
-        n += slot->flight[(slot->flight_at + i) % SLOT_FLIGHT_MAX].run != NULL;
-    return n;
+    return slot->n_waiting + slot->n_flight - slot->n_cancelled;
 }
 
 int slot_prepare(struct slot *slot, const struct slot_setup *setup)
@@ -152,6 +149,7 @@ void slot_cancel(struct slot *slot, struct slot_run *run)
         if (flight->run != run)
             continue;
         flight->run = NULL;
+        slot->n_cancelled++;
         /* At it, or its descriptor is in a packet that waits. One that begins it later is killed by
          * slot_process_look. */
         if (slot->blocked ||

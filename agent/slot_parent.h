@@ -83,7 +83,7 @@ struct slot {
     struct slot_run *first, *last; /* waiting to be sent */
     size_t n_waiting;
     struct slot_flight flight[SLOT_FLIGHT_MAX]; /* a ring, in order */
-    size_t flight_at, n_flight, flight_bytes, flight_fds;
+    size_t flight_at, n_flight, flight_bytes, flight_fds, n_cancelled;
     uint64_t numbers; /* the last number given to a run */
     uint32_t strikes;
     int64_t now_ms; /* of the last slot_pump */
