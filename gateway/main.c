@@ -10,6 +10,7 @@
 #include "proto/link.h"
 #include "routes.h"
 #include "tokens.h"
+#include "uploads.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -120,6 +121,7 @@ static void close_handle(uv_handle_t *handle, void *ignored)
 static void end(struct life *life)
 {
     door_destroy(&life->gateway.door);
+    uploads_destroy(&life->gateway.uploads);
     broker_destroy(&life->gateway.broker);
     tokens_destroy(&life->gateway.tokens);
     uv_walk(&life->loop, close_handle, NULL);
@@ -147,6 +149,8 @@ static int start(struct life *life, struct sw_err *err)
     int r = tokens_open(g->gateway_fd, &g->tokens, &made_admin, err);
     if (r == 0)
         r = broker_open(g, on_broker_there, life, err);
+    if (r == 0)
+        uploads_open(g);
     if (r == 0)
         r = door_open(g, err);
     if (r < 0)

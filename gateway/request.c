@@ -45,7 +45,7 @@ void request_suspend(struct request *r)
 {
     if (r->suspended || !r->connection)
         return;
-    r->suspended = true;
+    r->suspended = r->paused = true;
     MHD_suspend_connection(r->connection);
 }
 
@@ -140,9 +140,10 @@ static enum MHD_Result queue_reply(struct request *r)
  * connection lives on; a large one is refused before it is sent. */
 static enum MHD_Result on_head(struct request *r, const char *url, const char *method)
 {
-    r->head_seen = true;
-    if (head_check(r, url, method) && r->route->begin)
+    if (!r->head_seen && head_check(r, url, method) && r->route->begin)
         r->route->begin(r);
+    r->head_seen = true;
+    r->head_waits = r->paused;
     if (!r->reply)
         return MHD_YES;
     r->refused = true;
@@ -279,10 +280,11 @@ enum MHD_Result request_handle(void *arg,
     (void)arg, (void)connection, (void)version;
     if (!r || r->queued)
         return MHD_NO; /* no memory for its line; or more of what was refused */
-    request_hold(r);   /* a handler may end all that held it */
-    enum MHD_Result result = !r->head_seen ? on_head(r, url, method)
-                             : *data_size  ? on_piece(r, data, data_size)
-                                           : on_end(r);
+    r->paused = false;
+    request_hold(r); /* a handler may end all that held it */
+    enum MHD_Result result = !r->head_seen || r->head_waits ? on_head(r, url, method)
+                             : *data_size                   ? on_piece(r, data, data_size)
+                                                            : on_end(r);
     request_release(r);
     return result;
 }

@@ -39,11 +39,13 @@ struct request {
     void (*state_done)(void *state);
 
     unsigned references;
-    bool head_seen; /* whole */
-    bool streams;   /* its body goes to the route's piece(), else it is JSON or ignored */
-    bool refused;   /* by its head */
-    bool started;   /* the handler was called */
+    bool head_seen;  /* whole */
+    bool streams;    /* its body goes to the route's piece(), else it is JSON or ignored */
+    bool head_waits; /* suspended in the first call: the next one is the first again */
+    bool refused;    /* by its head */
+    bool started;    /* the handler was called */
     bool suspended;
+    bool paused;   /* was suspended within this call, also when it was resumed since */
     bool queued;   /* the answer is libmicrohttpd's now */
     bool last_one; /* the connection ends with it */
     bool dropping; /* answered in the midst of a body: the rest is read and dropped */

@@ -13,6 +13,12 @@ const struct route routes[] = {
     {"GET",    "/api/openapi.yaml", ROLE_NONE,   BODY_NONE, about_openapi, NULL, NULL},
     {"GET",    "/api/version",      ROLE_VIEWER, BODY_NONE, about_version, NULL, NULL},
     {"GET",    "/api/types",        ROLE_VIEWER, BODY_NONE, about_types,   NULL, NULL},
+    {"OPTIONS", "/api/uploads",     ROLE_SUBMITTER, BODY_NONE,   tus_options, NULL, NULL},
+    {"POST",    "/api/uploads",     ROLE_SUBMITTER, BODY_STREAM, tus_create,  tus_create_begin, tus_piece},
+    {"OPTIONS", "/api/uploads/:id", ROLE_SUBMITTER, BODY_NONE,   tus_options, NULL, NULL},
+    {"HEAD",    "/api/uploads/:id", ROLE_SUBMITTER, BODY_NONE,   tus_status,  NULL, NULL},
+    {"PATCH",   "/api/uploads/:id", ROLE_SUBMITTER, BODY_STREAM, tus_patch,   tus_patch_begin, tus_piece},
+    {"DELETE",  "/api/uploads/:id", ROLE_SUBMITTER, BODY_NONE,   tus_remove,  NULL, NULL},
 };
 /* clang-format on */
 const size_t n_routes = sizeof routes / sizeof *routes;

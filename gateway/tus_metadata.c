@@ -1,0 +1,74 @@
+/* Reads the Upload-Metadata header. Called by the creation of an upload; unknown keys are the
+ * client's own business and ignored. */
+#include "tus.h"
+
+#include "base/own.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int as_number(const struct sw_buf *text, int base, int64_t max, int64_t *ret)
+{
+    char *end = NULL;
+    if (!text->size || strlen((char *)text->data) != text->size)
+        return -EINVAL;
+    errno = 0;
+    int64_t value = strtoll((char *)text->data, &end, base);
+    if (errno || *end || value < -max || value > max)
+        return -EINVAL;
+    *ret = value;
+    return 0;
+}
+
+static int take(const char *key,
+                size_t key_size,
+                const struct sw_buf *value,
+                struct sw_upload_info *info,
+                struct sw_err *err)
+{
+    int64_t number;
+    if (key_size == 8 && memcmp(key, "filename", 8) == 0) {
+        if (!value->size || value->size > SW_NAME_MAX || memchr(value->data, 0, value->size))
+            return sw_fail(err, EINVAL, "filename: 1 to %d bytes without NUL", SW_NAME_MAX);
+        sw_buf_clear(&info->name);
+        sw_buf_put(&info->name, value->data, value->size);
+    } else if (key_size == 4 && memcmp(key, "mode", 4) == 0) {
+        if (as_number(value, 8, 07777, &number) < 0 || number < 0)
+            return sw_fail(err, EINVAL, "mode: an octal number up to 7777");
+        info->mode = (uint32_t)number;
+    } else if (key_size == 5 && memcmp(key, "mtime", 5) == 0) {
+        if (as_number(value, 10, INT64_C(1) << 52, &info->mtime) < 0)
+            return sw_fail(err, EINVAL, "mtime: Unix seconds");
+    } else if (key_size == 6 && memcmp(key, "unpack", 6) == 0) {
+        if (as_number(value, 10, 1, &number) < 0 || number < 0)
+            return sw_fail(err, EINVAL, "unpack: 1, or 0");
+        info->unpack = number == 1;
+    }
+    return 0;
+}
+
+int tus_metadata_parse(const char *text, struct sw_upload_info *info, struct sw_err *err)
+{
+    AUTO_BUF struct sw_buf value = {0};
+    while (*text) {
+        text += strspn(text, " ");
+        size_t pair = strcspn(text, ","), key = strcspn(text, " ,");
+        const char *coded = text + key + (key < pair);
+        size_t coded_size = (size_t)(text + pair - coded), size = 0;
+        sw_buf_clear(&value);
+        uint8_t *room = sw_buf_reserve(&value, coded_size + 1);
+        if (key == 0 || sodium_base642bin(room, coded_size + 1, coded, coded_size, " ", &size, NULL,
+                                          sodium_base64_VARIANT_ORIGINAL) != 0)
+            return sw_fail(err, EINVAL, "Upload-Metadata: `key BASE64` pairs with commas between");
+        value.size = size;
+        room[size] = 0;
+        int r = take(text, key, &value, info, err);
+        if (r < 0)
+            return r;
+        text += pair + (text[pair] == ',');
+    }
+    return 0;
+}
