@@ -21,8 +21,7 @@ int sw_output_path(uint32_t chunk, uint64_t n, char ret_name[SW_OUTPUT_PATH])
 
 static void sum_path(uint32_t chunk, uint64_t n, char ret_name[SW_OUTPUT_PATH])
 {
-    sw_output_path(chunk, n, ret_name);
-    strcat(ret_name, ".sum"); /* 39 bytes at most */
+    snprintf(ret_name, SW_OUTPUT_PATH, "out.%u.%ju.sum", chunk, (uintmax_t)n);
 }
 
 int sw_output_append(int job_fd,

@@ -11,6 +11,7 @@
 
 #define TAR_BLOCK     512
 #define TAR_NAME_SIZE 100
+#define TAR_END_SIZE  (2 * TAR_BLOCK)
 
 struct tar_member {
     const char *name;
