@@ -1,5 +1,7 @@
 /* Reads the Upload-Metadata header. Called by the creation of an upload; unknown keys are the
- * client's own business and ignored. */
+ * client's own business and ignored. `prefix`, beside those of interface.md, is put before each
+ * name in a tar to be taken apart: shadowctl's way to send names that a tar would not carry as
+ * given. */
 #include "tus.h"
 
 #include "base/own.h"
@@ -23,19 +25,29 @@ static int as_number(const struct sw_buf *text, int base, int64_t max, int64_t *
     return 0;
 }
 
+static int
+take_name(const char *key, const struct sw_buf *value, struct sw_buf *ret, struct sw_err *err)
+{
+    if (!value->size || value->size > SW_NAME_MAX || memchr(value->data, 0, value->size))
+        return sw_fail(err, EINVAL, "%s: 1 to %d bytes without NUL", key, SW_NAME_MAX);
+    sw_buf_clear(ret);
+    sw_buf_put(ret, value->data, value->size);
+    return 0;
+}
+
 static int take(const char *key,
                 size_t key_size,
                 const struct sw_buf *value,
                 struct sw_upload_info *info,
+                struct sw_buf *prefix,
                 struct sw_err *err)
 {
     int64_t number;
-    if (key_size == 8 && memcmp(key, "filename", 8) == 0) {
-        if (!value->size || value->size > SW_NAME_MAX || memchr(value->data, 0, value->size))
-            return sw_fail(err, EINVAL, "filename: 1 to %d bytes without NUL", SW_NAME_MAX);
-        sw_buf_clear(&info->name);
-        sw_buf_put(&info->name, value->data, value->size);
-    } else if (key_size == 4 && memcmp(key, "mode", 4) == 0) {
+    if (key_size == 8 && memcmp(key, "filename", 8) == 0)
+        return take_name("filename", value, &info->name, err);
+    if (key_size == 6 && memcmp(key, "prefix", 6) == 0)
+        return take_name("prefix", value, prefix, err);
+    if (key_size == 4 && memcmp(key, "mode", 4) == 0) {
         if (as_number(value, 8, 07777, &number) < 0 || number < 0)
             return sw_fail(err, EINVAL, "mode: an octal number up to 7777");
         info->mode = (uint32_t)number;
@@ -53,6 +65,7 @@ static int take(const char *key,
 int tus_metadata_parse(const char *text, struct sw_upload_info *info, struct sw_err *err)
 {
     AUTO_BUF struct sw_buf value = {0};
+    AUTO_BUF struct sw_buf prefix = {0};
     while (*text) {
         text += strspn(text, " ");
         size_t pair = strcspn(text, ","), key = strcspn(text, " ,");
@@ -65,10 +78,15 @@ int tus_metadata_parse(const char *text, struct sw_upload_info *info, struct sw_
             return sw_fail(err, EINVAL, "Upload-Metadata: `key BASE64` pairs with commas between");
         value.size = size;
         room[size] = 0;
-        int r = take(text, key, &value, info, err);
+        int r = take(text, key, &value, info, &prefix, err);
         if (r < 0)
             return r;
         text += pair + (text[pair] == ',');
+    }
+    if (info->unpack) { /* the tar's own name is nobody's: what goes before the names in it stands
+                           there */
+        sw_buf_clear(&info->name);
+        sw_buf_put(&info->name, prefix.data, prefix.size);
     }
     return 0;
 }

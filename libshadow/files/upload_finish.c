@@ -41,6 +41,29 @@ static int make_sums(struct sw_upload *upload, int expand_fd)
     return r < 0 ? r : disk_sync(fd);
 }
 
+/* A sender whose names a tar would not carry (absolute, with `..`) cuts off what they begin with
+ * and names it once. */
+static int put_before(const struct sw_buf *before, struct sw_buf *manifest, struct sw_err *err)
+{
+    struct sw_manifest plain = {.bytes = *manifest};
+    int r = before->size ? sw_manifest_parse(&plain, err) : 0;
+    *manifest = before->size ? (struct sw_buf){0} : plain.bytes;
+    for (size_t i = 0; i < plain.n && r == 0; i++) {
+        struct sw_entry entry = plain.entries[i];
+        AUTO_BUF struct sw_buf name = {0};
+        sw_buf_put(&name, before->data, before->size);
+        sw_buf_put(&name, entry.name, entry.name_size);
+        entry.name = (const char *)name.data;
+        entry.name_size = name.size;
+        r = sw_manifest_append(manifest, &entry);
+        if (r < 0)
+            sw_fail(err, -r, "a name in the tar is too long with what goes before it");
+    }
+    if (before->size)
+        sw_manifest_done(&plain);
+    return r;
+}
+
 static int
 take_apart(struct sw_upload *upload, uint64_t expand_max, struct sw_buf *ret, struct sw_err *err)
 {
@@ -64,8 +87,10 @@ take_apart(struct sw_upload *upload, uint64_t expand_max, struct sw_buf *ret, st
 static int
 make_manifest(struct sw_upload *upload, uint64_t expand_max, struct sw_buf *ret, struct sw_err *err)
 {
-    if (upload->info.unpack)
-        return take_apart(upload, expand_max, ret, err);
+    if (upload->info.unpack) {
+        int r = take_apart(upload, expand_max, ret, err);
+        return r < 0 ? r : put_before(&upload->info.name, ret, err);
+    }
     if (upload->n_entries) {
         if (upload->entries_size != upload->received)
             return sw_fail(err, EINVAL, "the upload is not as long as the files in it");

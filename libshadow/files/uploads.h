@@ -25,7 +25,7 @@ struct sw_upload_info {
     uint32_t mode; /* of the one file in it */
     int64_t mtime;
     char owner[SW_UPLOAD_OWNER]; /* token id */
-    struct sw_buf name;          /* the one file's name */
+    struct sw_buf name;          /* the one file's name; of a tar: put before each name in it, "" */
 };
 void sw_upload_info_done(struct sw_upload_info *);
 

@@ -69,6 +69,45 @@ static void test_one_file(void **state)
     free(p);
 }
 
+static void test_a_tar_with_a_prefix(void **state)
+{
+    (void)state;
+    static uint8_t tar[4 * 512] = "sub/a \xff";
+    char id[33];
+    memcpy(tar + 100, "0000640\0", 8);
+    memcpy(tar + 124, "00000000003\0", 12);
+    memcpy(tar + 136, "00000000007\0", 12);
+    memcpy(tar + 148, "        0", 9);
+    memcpy(tar + 257,
+           "ustar\0"
+           "00",
+           8);
+    memcpy(tar + 512, "abc", 3);
+    unsigned sum = 0;
+    for (size_t i = 0; i < 512; i++)
+        sum += tar[i];
+    snprintf((char *)tar + 148, 8, "%06o", sum);
+    struct sw_upload_info info = {
+        .length = sizeof tar, .unpack = true, .created_ms = sw_wall_ms(), .owner = "token-1"};
+    struct sw_upload *upload = NULL;
+    sw_buf_text(&info.name, "/x/../");
+    assert_int_equal(sw_upload_create(place_fd, &info, &upload), 0);
+    memcpy(id, info.id, sizeof id);
+    sw_upload_info_done(&info);
+    append(upload, tar, sizeof tar);
+    assert_int_equal(sw_upload_finish(upload, MIB, NULL), 0);
+    sw_upload_close(&upload);
+    struct sw_manifest manifest = {0};
+    assert_int_equal(sw_manifest_load(place_fd, part(id, ".manifest"), &manifest, NULL), 0);
+    assert_int_equal(manifest.n, 1);
+    assert_int_equal(manifest.entries[0].name_size, 13);
+    assert_memory_equal(manifest.entries[0].name, "/x/../sub/a \xff", 13);
+    assert_int_equal(manifest.entries[0].size, 3);
+    assert_int_equal(manifest.entries[0].offset, 512);
+    assert_int_equal(manifest.entries[0].mode, 0640);
+    sw_manifest_done(&manifest);
+}
+
 /* A crash at a moment of the test's choosing: the folder as a process left it, plus bytes that the
  * kernel had or had not written behind the recorded offset. */
 static void test_resumed_from_any_point(void **state)
@@ -164,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FILES_TEST(test_one_file),
+        FILES_TEST(test_a_tar_with_a_prefix),
         FILES_TEST(test_resumed_from_any_point),
         FILES_TEST(test_a_torn_slot_is_the_one_before),
         FILES_TEST(test_lost_bytes_are_refused),
