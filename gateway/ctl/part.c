@@ -16,18 +16,16 @@
 #define TAR_END   (2 * TAR_BLOCK)
 #define NO_INDEX  SIZE_MAX
 
-bool part_name_fits(const char *name)
+size_t part_prefix(const char *name)
 {
-    if (name[0] == '/' || strlen(name) > 4096)
-        return false;
-    for (const char *part = name; part; part = strchr(part, '/')) {
-        part += *part == '/';
-        size_t n = strcspn(part, "/");
-        if (n == 0 ||
-            (n <= 2 && !strncmp(part, "..", n))) /* empty, `.` and `..`: others may tidy them */
-            return false;
+    size_t prefix = strspn(name, "/");
+    for (const char *part = name + prefix; part[0];) {
+        size_t n = strcspn(part, "/"), gap = strspn(part + n, "/");
+        if (n == 2 && part[0] == '.' && part[1] == '.')
+            prefix = (size_t)(part - name) + n + gap;
+        part += n + gap;
     }
-    return true;
+    return prefix;
 }
 
 static la_ssize_t head_put(struct archive *archive, void *arg, const void *p, size_t n)
@@ -39,7 +37,7 @@ static la_ssize_t head_put(struct archive *archive, void *arg, const void *p, si
 
 /* The header blocks of one member, made by libarchive: failed on purpose afterwards, so that it
  * does not pad the body that it was never given. */
-static void head_make(const struct input *input, struct sw_buf *ret)
+static void head_make(const struct input *input, size_t prefix, struct sw_buf *ret)
 {
     struct archive *archive = archive_write_new();
     struct archive_entry *entry = archive_entry_new();
@@ -47,7 +45,7 @@ static void head_make(const struct input *input, struct sw_buf *ret)
     archive_write_set_format_gnutar(archive);
     archive_write_set_bytes_per_block(archive, 0);
     archive_write_open(archive, ret, NULL, head_put, NULL);
-    archive_entry_copy_pathname(entry, input->name);
+    archive_entry_copy_pathname(entry, input->name + prefix);
     archive_entry_set_filetype(entry, AE_IFREG);
     archive_entry_set_perm(entry, input->mode);
     archive_entry_set_size(entry, (la_int64_t)input->size);
@@ -60,7 +58,14 @@ static void head_make(const struct input *input, struct sw_buf *ret)
 
 static bool goes_alone(const struct input *input)
 {
-    return input->repeated || input->size > PART_BYTES || !part_name_fits(input->name);
+    return input->repeated || input->size > PART_BYTES;
+}
+
+/* Whether the input goes into the tar that begins with `first`. */
+static bool goes_with(const struct input *first, size_t prefix, const struct input *input)
+{
+    return !goes_alone(input) && part_prefix(input->name) == prefix &&
+           memcmp(first->name, input->name, prefix) == 0;
 }
 
 void part_next(struct part *ret, const struct inputs *inputs, size_t first)
@@ -81,6 +86,7 @@ void part_next(struct part *ret, const struct inputs *inputs, size_t first)
     }
     uint64_t offset = 0;
     size_t room = 0, i = first;
+    part.prefix = first < inputs->n ? part_prefix(inputs->list[first].name) : 0;
     for (; i < inputs->n && i - first < PART_FILES_MAX; i++) {
         const struct input *input = &inputs->list[i];
         uint64_t body = (input->size + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
@@ -88,9 +94,10 @@ void part_next(struct part *ret, const struct inputs *inputs, size_t first)
         part.offsets[i - first] = offset;
         if (input->dropped)
             continue;
-        if (goes_alone(input) || (offset && offset + body > PART_BYTES))
+        bool is_full = offset && offset + body > PART_BYTES;
+        if (is_full || !goes_with(&inputs->list[first], part.prefix, input))
             break;
-        head_make(input, &part.head);
+        head_make(input, part.prefix, &part.head);
         offset += part.head.size + body;
     }
     part.n = i - first;
@@ -148,7 +155,7 @@ static ssize_t tar_read(struct part *part, void *p, size_t n, uint64_t offset)
     const struct input *input = &part->inputs->list[i];
     offset -= part->offsets[member];
     if (part->head_index != i) {
-        head_make(input, &part->head);
+        head_make(input, part->prefix, &part->head);
         part->head_index = i;
     }
     if (offset < part->head.size) {

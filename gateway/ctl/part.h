@@ -12,6 +12,7 @@ struct part {
     const struct inputs *inputs;
     size_t first, n; /* of inputs->list; dropped ones in between are left out */
     bool is_tar;
+    size_t prefix;     /* cut off the name of every member */
     uint64_t size;     /* of the upload */
     uint64_t *offsets; /* of each member's header; one more: the end mark. NULL for one file */
     int fd;            /* of the input at fd_index */
@@ -27,7 +28,8 @@ void part_next(struct part *ret, const struct inputs *inputs, size_t first);
 void part_done(struct part *part);
 /* A source over the part: at any offset, any number of times. */
 struct http_source part_source(struct part *part);
-/* Whether a tar gives the name back unchanged: no leading /, no `..`, at most 4,096 bytes. */
-bool part_name_fits(const char *name);
+/* How many bytes the name begins with that a tar would not carry as they are (a leading /, all up
+ * to the last `..`): the members of one part share them, and they travel beside it. */
+size_t part_prefix(const char *name);
 
 #endif

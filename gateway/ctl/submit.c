@@ -196,6 +196,8 @@ static void metadata_of(const struct part *part, struct sw_buf *ret)
     char text[32];
     if (part->is_tar) {
         upload_metadata(ret, "unpack", "1", 1);
+        if (part->prefix)
+            upload_metadata(ret, "prefix", input->name, part->prefix);
         return;
     }
     upload_metadata(ret, "filename", input->name, strlen(input->name));
@@ -284,7 +286,7 @@ int submit(struct ctl *ctl,
     while (inputs->bytes <= SMALL_BYTES && inputs->n <= SMALL_FILES) {
         struct part part;
         part_next(&part, inputs, 0);
-        bool is_whole = part.is_tar && part.n && part.first + part.n == inputs->n;
+        bool is_whole = part.is_tar && part.n && !part.prefix && part.first + part.n == inputs->n;
         int r = is_whole ? send_small(ctl, order, &part, ret_id, err) : 0;
         bool is_broken = r && part.broken != SIZE_MAX;
         if (is_broken)

@@ -35,7 +35,8 @@ class Upload:
     def files(self):
         """(name, mode, mtime, bytes) of each file in it."""
         if self.metadata.get("unpack") == b"1":
-            return untar(self.data)
+            prefix = self.metadata.get("prefix", b"")
+            return [(prefix + name, *rest) for name, *rest in untar(self.data)]
         return [(self.metadata["filename"], int(self.metadata["mode"], 8), int(self.metadata["mtime"]), self.data)]
 
 

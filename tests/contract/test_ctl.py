@@ -88,7 +88,7 @@ def test_awkward_names_compress(ctl):
 def test_hash_is_what_sha256sum_prints(ctl):
     outside = os.fsencode(ctl.folder.parent / "outside")
     write(ctl.folder.parent, "outside", b"absolute")
-    names = [*AWKWARD, outside, b"../outside", b"./dot", b"sub/../with space", AWKWARD[0]]
+    names = [*AWKWARD, outside, b"../outside", b"./dot", b"sub/../with space", b"//" + outside, AWKWARD[0]]
     for name in [*AWKWARD, b"dot"]:
         write(ctl.folder, name, name)
     wanted = subprocess.run(["sha256sum", "--", *names], cwd=ctl.folder, capture_output=True, check=True).stdout
@@ -199,6 +199,15 @@ def test_many_tiny_files(ctl, gateway):
     assert len(gateway.seen) < 12
     assert sum(1 for p in (ctl.folder / "out").rglob("*") if p.is_file()) == 2000
     assert read(ctl.folder, "out/many/7/1007.upper") == b"1007"
+
+
+def test_absolute_names_are_as_cheap(ctl, gateway):
+    folder = ctl.folder / "many"
+    for i in range(300):
+        write(folder, f"{i:03}", b"%d" % i)
+    done = ctl("hash", folder)
+    assert done.stdout == b"".join(hash_line(os.fsencode(folder / f"{i:03}"), b"%d" % i) for i in range(300))
+    assert len(gateway.seen) < 9
 
 
 def test_file_that_shrinks_while_it_is_sent(ctl, gateway):
