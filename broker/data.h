@@ -45,8 +45,10 @@ struct data_prepare {
     struct sw_param_text
         *params; /* owned by the request, with their texts, as is everything below */
     size_t n_params;
-    uint64_t grain;
-    uint32_t chunk_count;
+    uint64_t expected_bytes; /* of the whole job; 0 or less than what comes = what comes */
+    uint32_t grain_slots;    /* slots online: grain = sw_grain(expected, slots) */
+    uint32_t chunk_count; /* of the whole job: shared out by bytes when expected_bytes is more; 0 =
+                             by grain */
     char (*uploads)[SW_UPLOAD_ID_SIZE + 1];
     size_t n_uploads;
     struct sw_buf texts; /* storage of the params' texts */

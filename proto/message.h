@@ -151,4 +151,8 @@ int sw_decode_record(const struct sw_record *record,
                      bool keep,
                      void *ret_value);
 
+/* A deep copy in one heap block (sw_release frees it all): the struct, its lists and its strings,
+ * each string followed by a NUL. */
+void *sw_record_clone(const struct sw_record *record, const void *value);
+
 #endif

@@ -75,6 +75,27 @@ void job_key(struct core *core, const struct job *job, uint64_t seq)
     HASH_ADD(hh, core->keys, key, sizeof known->key, known);
 }
 
+bool core_knows_key(const struct core *core, const uint8_t key[16])
+{
+    struct known_key *known = NULL;
+    HASH_FIND(hh, core->keys, key, sizeof known->key, known);
+    return known != NULL;
+}
+
+static const struct add *add_of(const struct job *job, uint64_t key)
+{
+    for (uint32_t i = 0; i < job->n_adds && key; i++)
+        if (job->adds[i].key == key)
+            return &job->adds[i];
+    return NULL;
+}
+
+bool core_knows_add(const struct core *core, uint64_t id, uint64_t key)
+{
+    const struct job *job = job_of(core, id);
+    return job && add_of(job, key);
+}
+
 static void submit(struct core *core, const struct core_event *event, int64_t now_ms)
 {
     struct known_key *known = NULL;
@@ -130,10 +151,9 @@ int job_append(
 
 static void add(struct core *core, struct job *job, const struct core_event *event, int64_t now_ms)
 {
-    for (uint32_t i = 0; i < job->n_adds && event->of.add.key && !BUG(add_twice); i++) {
-        if (job->adds[i].key != event->of.add.key)
-            continue;
-        reply_after(core, event->ref, CORE_OK, job->id, i); /* it came before */
+    const struct add *before = add_of(job, event->of.add.key);
+    if (before && !BUG(add_twice)) { /* it came already */
+        reply_after(core, event->ref, CORE_OK, job->id, (uint32_t)(before - job->adds));
         return;
     }
     enum core_code code = job->row_status == JOB_CANCELLED ? CORE_WAS_CANCELLED

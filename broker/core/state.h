@@ -152,7 +152,7 @@ struct core {
     int64_t settle_ms;
     bool settled, loading;
     bool started; /* an event was fed: what is loaded from now on is for a RETRY */
-    bool dirty; /* something changed that picking may use */
+    bool dirty;   /* something changed that picking may use */
     bool ranked;
     uint32_t stamp;
 };

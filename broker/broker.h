@@ -1,0 +1,280 @@
+/* The broker's loop and what its parts share. Everything here belongs to the one loop thread; the
+ * actors (journal, history, data, sync) are reached through their headers only. */
+#ifndef BROKER_H
+#define BROKER_H
+
+#include "broker/core/core.h"
+#include "broker/data.h"
+#include "broker/history.h"
+#include "broker/journal.h"
+#include "broker/source.h"
+#include "proto/link.h"
+#include "proto/message.h"
+
+#include <uthash.h>
+
+/* Inline inputs of all live jobs together; beyond it `ERROR spill`: the gateway sends a file
+ * instead. */
+#define BROKER_ARENA_BYTES ((size_t)64 << 20)
+/* A message to an agent is sent when it has grown to this; the limit of the wire is 256 KiB. */
+#define BROKER_BATCH_BYTES  ((size_t)192 << 10)
+#define BROKER_BATCH_LEASES 1024
+/* Requests of clients that wait for a commit, a look-up or a plan. */
+#define BROKER_REQUESTS_MAX 100000
+/* Messages taken off the control socket before the other sockets are looked at again. */
+#define BROKER_TURN_MESSAGES 2000
+/* Plans and manifests that control keeps at hand. */
+#define BROKER_SOURCE_BYTES ((size_t)32 << 20)
+
+struct broker_config {
+    char *state, *listen, *store, *add_peer;
+    int64_t port;
+};
+
+enum role { ROLE_NONE, ROLE_AGENT, ROLE_BROWSER, ROLE_GATEWAY, ROLE_ADMIN };
+
+/* ---- peers.c: STATE/keys/peers, who may come in as what ---- */
+struct peer {
+    char key[SW_KEY_TEXT];
+    char name[64];
+    enum role role;
+    UT_hash_handle hh;
+};
+struct peers {
+    int keys_fd;
+    struct peer *by_key;
+    int64_t mtime_ns;
+};
+int peers_open(struct peers *peers, int state_fd, struct sw_keys *ret_keys, struct sw_err *err);
+void peers_close(struct peers *peers);
+bool peers_reload(struct peers *peers); /* true: the file had changed */
+const struct peer *peers_find(const struct peers *peers, const char *key);
+/* `shadow-broker --add-peer ROLE:NAME:FILE` */
+int peers_add(int state_fd, const char *request, struct sw_err *err);
+
+/* ---- devices.c ---- */
+struct outbox {                /* one message to an agent, growing */
+    enum sw_message_type type; /* ASSIGN, REVOKE, TAKEN; NONE while empty */
+    uint64_t job;              /* ASSIGN */
+    struct sw_msg_grant *grants;
+    struct sw_msg_lease *leases;
+    size_t n, grant_room, lease_room;
+    struct sw_buf payload;
+};
+struct device {
+    uint32_t index; /* in core */
+    char key[SW_KEY_TEXT];
+    char id[SW_DEVICE_ID_TEXT];
+    struct sw_msg_device_row *row; /* owned clone */
+    uint8_t route[64];
+    size_t route_size;
+    int fd;
+    uint64_t session, serial_out;
+    char status[16], reason[160]; /* from BEAT */
+    uint64_t load;
+    bool broken;  /* a send failed: EV_UNREACHABLE is due */
+    bool waiting; /* its outbox has something */
+    struct outbox out;
+    UT_hash_handle hh;
+};
+struct devices {
+    struct device *by_key;
+    struct device **by_index;
+    size_t n, room;
+};
+struct device *device_get(struct devices *devices,
+                          const char *key); /* makes one; NULL beyond CORE_AGENTS_MAX */
+struct device *device_find(const struct devices *devices, struct sw_str id);
+void devices_done(struct devices *devices);
+
+/* ---- kinds.c: (type, rev) pairs as small numbers ---- */
+struct kinds {
+    struct {
+        char type[32];
+        uint64_t rev;
+    } pair[CORE_KINDS_MAX];
+    uint32_t n;
+};
+/* -1: the table is full. */
+int kind_of(struct kinds *kinds, struct sw_str type, uint64_t rev);
+
+/* ---- cards.c: what the core does not need to know of a live job ---- */
+struct inline_add {
+    uint32_t add, first_chunk;
+    struct sw_manifest manifest;
+    struct sw_plan_file plan;
+    struct sw_buf bytes;
+};
+struct request;
+struct card {
+    uint64_t job;
+    struct sw_msg_job_row *row;     /* owned clone */
+    const struct sw_kernel *kernel; /* NULL: this build has it no more */
+    struct sw_param_text *params;
+    struct sw_values values;
+    uint32_t kind;
+    struct inline_add *inlines;
+    size_t n_inlines, inline_room;
+    size_t inline_bytes;
+    uint32_t next_add, next_chunk; /* as prepared so far; core's may be behind */
+    struct request *adding; /* ADDs of a job are prepared one after the other; head of the queue */
+    UT_hash_handle hh;
+};
+struct card *card_new(struct sw_msg_job_row *row_take, struct kinds *kinds);
+void card_destroy(struct card **card);
+/* The kernel's parameters and values from the row; -EINVAL with words. */
+int card_check(struct card *card, struct sw_err *err);
+/* The input stream of an inline chunk, appended; false: it is not inline. */
+bool card_stream(const struct card *card, uint32_t chunk, struct sw_buf *ret_stream);
+const struct inline_add *card_inline(const struct card *card, uint32_t chunk);
+void card_replace_row(struct card *card, struct sw_msg_job_row *row_take);
+void card_drop_inline(struct card *card); /* the newest one */
+struct inline_add *card_add_inline(struct card *card, uint32_t add, uint32_t first_chunk);
+
+/* ---- requests.c: clients that wait ---- */
+struct request {
+    uint64_t id; /* core's and history's ref */
+    uint8_t route[64];
+    size_t route_size;
+    uint64_t ref;
+    enum sw_message_type type;
+    uint64_t job;
+    void *message; /* owned clone of the message, where it is needed later */
+    struct sw_buf payload;
+    bool submit;           /* the ADD belongs to a SUBMIT: failing takes the job back */
+    bool seal;             /* after this ADD */
+    uint32_t total_chunks; /* GET_CHUNKS of an ended job: what its row said */
+    struct request *next;  /* in card->adding */
+    UT_hash_handle hh;
+};
+
+/* ---- the broker ---- */
+struct broker {
+    struct broker_config config;
+    int state_fd, jobs_fd;
+    struct peers peers;
+    struct sw_keys keys;
+    uint8_t token_key[16];
+    uint32_t epoch;
+    const struct sw_store_ops *ops;
+    char *store_where;
+    struct core *core;
+    struct journal *journal;
+    struct history *history;
+    struct data *data;
+    struct source *source;
+    zsock_t *control, *zap;
+    struct devices devices;
+    struct kinds kinds;
+    struct card *cards;
+    size_t inline_bytes;
+    struct request *requests;
+    uint64_t last_request;
+    const struct sw_frames *frames; /* of the message being handled */
+    struct sw_arena arena, row_arena;
+    struct sw_message message;
+    struct sw_buf scratch, body;
+    uint64_t committed_seq;
+    bool stop;
+    int failure;
+};
+
+/* loop.c */
+void broker_feed(struct broker *broker,
+                 const struct core_event *event); /* and carries out every action */
+int broker_run(struct broker *broker);
+/* recover.c: loads the store into the core and the cards */
+int recover(struct broker *broker, struct sw_err *err);
+/* reload.c: an ended job comes back for RETRY, page by page */
+void reload_begin(struct broker *broker, struct request *request, const struct sw_job_row *row);
+void reload_more(struct broker *broker, struct request *request, const struct history_reply *reply);
+/* recover.c: one row each, used by both */
+int load_job_row(struct broker *broker, const struct sw_job_row *row);
+int load_add_row(struct broker *broker, const struct sw_add_row *row, struct sw_err *err);
+int load_chunk_row(struct broker *broker, const struct sw_chunk_row *row);
+/* control.c */
+void control_drain(struct broker *broker);
+/* apply.c */
+void apply_action(struct broker *broker, const struct core_action *action);
+/* outbox.c */
+void outbox_assign(struct broker *broker, const struct core_action *action);
+void outbox_lease(struct broker *broker,
+                  const struct core_action *action,
+                  enum sw_message_type type);
+void outbox_flush(struct broker *broker, struct device *device);
+void outbox_flush_all(struct broker *broker);
+int outbox_send(struct broker *broker,
+                struct device *device,
+                enum sw_message_type type,
+                void *message);
+/* agents.c: messages of agents */
+typedef void control_fn(struct broker *broker, const struct peer *peer, const void *message);
+control_fn agent_hello, agent_credit, agent_beat, agent_done, agent_fail, agent_return, agent_bye;
+/* clients.c, inputs.c, queries.c: messages of clients */
+control_fn client_submit, client_add, client_seal, client_cancel, client_retry, client_set,
+    client_forget;
+control_fn client_get_jobs, client_get_chunks, client_get_adds, client_get_agents, client_get_why,
+    client_get_stats;
+control_fn client_drain, client_resume;
+
+/* requests.c */
+struct request *request_new(struct broker *broker, enum sw_message_type type, uint64_t ref);
+struct request *request_find(struct broker *broker, uint64_t id);
+void request_done(struct broker *broker, struct request *request);
+void client_send(struct broker *broker,
+                 const struct request *request,
+                 enum sw_message_type type,
+                 const void *message);
+void client_ok(
+    struct broker *broker, struct request *request, uint64_t job, uint32_t add, bool existing);
+void client_error(struct broker *broker,
+                  struct request *request,
+                  const char *code,
+                  const char *format,
+                  ...) SW_PRINTF(4, 5);
+
+/* clients.c */
+void client_reply(struct broker *broker, const struct core_action *action);
+void client_looked_up(struct broker *broker,
+                      struct request *request,
+                      const struct history_reply *reply);
+/* NULL: the client was told that there is no room. Keeps a clone of the message where there is one.
+ */
+struct request *client_remember(struct broker *broker,
+                                enum sw_message_type type,
+                                uint64_t ref,
+                                uint64_t job,
+                                const void *message);
+void client_look_up(struct broker *broker,
+                    struct request *request,
+                    const struct history_request *ask);
+/* submit.c */
+void submit_looked_up(struct broker *broker,
+                      struct request *request,
+                      const struct history_reply *reply);
+/* inputs.c */
+void inputs_queue(struct broker *broker, struct card *card, struct request *request);
+void inputs_prepared(struct broker *broker, struct data_prepared *prepared);
+/* queries.c */
+void chunks_answered(struct broker *broker,
+                     struct request *request,
+                     const struct history_reply *reply);
+void query_answered(struct broker *broker,
+                    struct request *request,
+                    const struct history_reply *reply);
+/* rows.c: to and from the store */
+void rows_save(struct broker *broker, const struct core_action *action);
+struct card *card_find(const struct broker *broker, uint64_t job);
+/* render.c: rows and live state as the wire's records */
+void render_job(struct broker *broker,
+                const struct sw_msg_job_row *row,
+                uint64_t job,
+                uint32_t row_status,
+                struct sw_msg_job *ret,
+                struct sw_buf *texts);
+void render_device(struct broker *broker, const struct device *device, struct sw_msg_agent *ret);
+const char *status_text(enum core_job_status status);
+/* devices.c */
+void device_save(struct broker *broker, struct device *device);
+
+#endif

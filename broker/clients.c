@@ -1,0 +1,230 @@
+/* What clients ask to change. A job that lives goes straight to the core; of one that ended, or of
+ * an idempotency key that is not known here, the store is asked first. */
+#include "broker/broker.h"
+
+#include <string.h>
+
+static const struct {
+    const char *code, *text;
+} words[] = {
+    [CORE_OK] = {"", ""},
+    [CORE_EXISTS] = {"", ""},
+    [CORE_CONFLICT_KEY] = {"conflict", "this idempotency key was used with another request"},
+    [CORE_NOT_FOUND] = {"not_found", "no such job"},
+    [CORE_BUSY] = {"busy", "too many jobs or chunks are waiting: try again later"},
+    [CORE_TOO_MANY] = {"too_large",
+                       "a job has at most 1,000,000 chunks and 65,536 additions of inputs"},
+    [CORE_SEALED] = {"conflict", "the job takes no more inputs"},
+    [CORE_FINAL] = {"conflict", "the job has already ended"},
+    [CORE_WAS_CANCELLED] = {"cancelled", "the job was cancelled"},
+    [CORE_NOTHING_FAILED] = {"conflict", "nothing of this job failed"},
+    [CORE_NOT_FINISHED] = {"conflict", "nothing of this job has failed so far"},
+};
+
+void client_reply(struct broker *broker, const struct core_action *action)
+{
+    struct request *request = request_find(broker, action->ref);
+    if (!request)
+        return;
+    request->job = action->job;
+    if (action->code == CORE_OK || action->code == CORE_EXISTS)
+        client_ok(broker, request, action->job, action->add, action->code == CORE_EXISTS);
+    else
+        client_error(broker, request, words[action->code].code, "%s", words[action->code].text);
+}
+
+/* NULL: the client was told that there is no room. */
+struct request *client_remember(struct broker *broker,
+                                enum sw_message_type type,
+                                uint64_t ref,
+                                uint64_t job,
+                                const void *message)
+{
+    struct request *request = request_new(broker, type, ref);
+    request->job = job;
+    if (HASH_COUNT(broker->requests) > BROKER_REQUESTS_MAX) {
+        client_error(broker, request, "busy", "too many requests are waiting: try again later");
+        return NULL;
+    }
+    if (message)
+        request->message = sw_record_clone(sw_record_of(type), message);
+    return request;
+}
+
+void client_look_up(struct broker *broker,
+                    struct request *request,
+                    const struct history_request *ask)
+{
+    struct history_request copy = *ask;
+    copy.ref = (void *)(uintptr_t)request->id;
+    if (history_ask(broker->history, &copy) < 0)
+        client_error(broker, request, "busy", "too many look-ups are waiting: try again later");
+}
+
+/* Feeds the event when the job lives, else looks it up. */
+static void change(struct broker *broker, struct request *request, struct core_event event)
+{
+    if (!request)
+        return;
+    event.ref = request->id;
+    event.job = request->job;
+    if (card_find(broker, request->job))
+        broker_feed(broker, &event);
+    else
+        client_look_up(broker, request,
+                       &(struct history_request){.kind = HISTORY_JOB, .job = request->job});
+}
+
+void client_add(struct broker *broker, const struct peer *peer, const void *message)
+{
+    (void)peer;
+    const struct sw_msg_add_inputs *add = message;
+    struct request *request = client_remember(broker, SW_MSG_ADD, add->ref, add->job, add);
+    struct card *card = card_find(broker, add->job);
+    if (request && broker->frames->n > 1)
+        sw_buf_put(&request->payload, sw_frame_data(broker->frames, 1),
+                   sw_frame_size(broker->frames, 1));
+    if (request && add->n_inputs &&
+        broker->inline_bytes + request->payload.size > BROKER_ARENA_BYTES)
+        client_error(broker, request, "spill", "no room for inline inputs: send an upload");
+    else if (request && card)
+        inputs_queue(broker, card, request);
+    else if (request)
+        client_look_up(broker, request,
+                       &(struct history_request){.kind = HISTORY_JOB, .job = add->job});
+}
+
+void client_seal(struct broker *broker, const struct peer *peer, const void *message)
+{
+    (void)peer;
+    const struct sw_msg_seal *seal = message;
+    struct request *request = client_remember(broker, SW_MSG_SEAL, seal->ref, seal->job, NULL);
+    struct card *card = card_find(broker, seal->job);
+    if (request && card && card->adding)
+        inputs_queue(broker, card, request); /* after the ADDs before it */
+    else
+        change(broker, request, (struct core_event){.type = EV_SEAL});
+}
+
+void client_cancel(struct broker *broker, const struct peer *peer, const void *message)
+{
+    (void)peer;
+    const struct sw_msg_cancel *cancel = message;
+    change(broker, client_remember(broker, SW_MSG_CANCEL, cancel->ref, cancel->job, NULL),
+           (struct core_event){.type = EV_CANCEL});
+}
+
+void client_retry(struct broker *broker, const struct peer *peer, const void *message)
+{
+    (void)peer;
+    const struct sw_msg_retry *retry = message;
+    change(broker, client_remember(broker, SW_MSG_RETRY, retry->ref, retry->job, NULL),
+           (struct core_event){.type = EV_RETRY});
+}
+
+void client_set(struct broker *broker, const struct peer *peer, const void *message)
+{
+    (void)peer;
+    const struct sw_msg_set *set = message;
+    struct request *request = client_remember(broker, SW_MSG_SET, set->ref, set->job, NULL);
+    struct card *card = card_find(broker, set->job);
+    if (!request)
+        return;
+    if (set->has_priority &&
+        (set->priority < CORE_PRIORITY_MIN || set->priority > CORE_PRIORITY_MAX)) {
+        client_error(broker, request, "bad_request", "priority: -100 to 100");
+        return;
+    }
+    if (card && set->has_name) {
+        struct sw_msg_job_row row = *card->row;
+        row.name = set->name;
+        struct sw_msg_job_row *renamed = sw_record_clone(&sw_record_job_row, &row);
+        card_replace_row(card, renamed);
+    }
+    struct core_event event = {.type = EV_SET};
+    event.of.set.has_priority = set->has_priority;
+    event.of.set.priority = (int32_t)set->priority;
+    change(broker, request, event);
+}
+
+void client_forget(struct broker *broker, const struct peer *peer, const void *message)
+{
+    (void)peer;
+    const struct sw_msg_forget *forget = message;
+    change(broker, client_remember(broker, SW_MSG_FORGET, forget->ref, forget->job, NULL),
+           (struct core_event){.type = EV_FORGET});
+}
+
+static void
+drain(struct broker *broker, enum sw_message_type type, uint64_t ref, struct sw_str device_id)
+{
+    struct request *request = client_remember(broker, type, ref, 0, NULL);
+    struct device *device = device_find(&broker->devices, device_id);
+    if (!request)
+        return;
+    if (!device) {
+        client_error(broker, request, "not_found", "no such device");
+        return;
+    }
+    struct core_event event = {.type = type == SW_MSG_DRAIN ? EV_DRAIN : EV_RESUME,
+                               .agent = device->index};
+    broker_feed(broker, &event);
+    device_save(broker, device);
+    client_ok(broker, request, 0, 0, false);
+}
+
+void client_drain(struct broker *broker, const struct peer *peer, const void *message)
+{
+    (void)peer;
+    const struct sw_msg_drain *m = message;
+    drain(broker, SW_MSG_DRAIN, m->ref, m->device_id);
+}
+
+void client_resume(struct broker *broker, const struct peer *peer, const void *message)
+{
+    (void)peer;
+    const struct sw_msg_resume *m = message;
+    drain(broker, SW_MSG_RESUME, m->ref, m->device_id);
+}
+
+/* A job that is not live: what its row says decides. */
+static void ended_job(struct broker *broker, struct request *request, const struct sw_job_row *row)
+{
+    struct core_event event = {.type = EV_FORGET, .ref = request->id, .job = request->job};
+    bool cancelled = row->status == JOB_CANCELLED;
+    if (request->type == SW_MSG_FORGET)
+        broker_feed(broker, &event);
+    else if (request->type == SW_MSG_SEAL || (request->type == SW_MSG_CANCEL && cancelled))
+        client_ok(broker, request, request->job, 0, false);
+    else if (request->type == SW_MSG_ADD || request->type == SW_MSG_RETRY ||
+             request->type == SW_MSG_SET) {
+        enum core_code code = cancelled                     ? CORE_WAS_CANCELLED
+                              : request->type == SW_MSG_ADD ? CORE_SEALED
+                                                            : CORE_FINAL;
+        if (request->type == SW_MSG_RETRY && !cancelled)
+            reload_begin(broker, request, row);
+        else
+            client_error(broker, request, words[code].code, "%s", words[code].text);
+    } else
+        client_error(broker, request, words[CORE_FINAL].code, "%s", words[CORE_FINAL].text);
+}
+
+void client_looked_up(struct broker *broker,
+                      struct request *request,
+                      const struct history_reply *reply)
+{
+    if (reply->status < 0)
+        client_error(broker, request, "unavailable", "the store cannot be read: %s",
+                     strerror(-reply->status));
+    else if (request->type == SW_MSG_SUBMIT)
+        submit_looked_up(broker, request, reply);
+    else if (request->type == SW_MSG_GET_JOBS || request->type == SW_MSG_GET_CHUNKS ||
+             request->type == SW_MSG_GET_ADDS)
+        query_answered(broker, request, reply);
+    else if (reply->kind != HISTORY_JOB)
+        reload_more(broker, request, reply);
+    else if (reply->n == 0)
+        client_error(broker, request, "not_found", "no such job");
+    else
+        ended_job(broker, request, &reply->rows[0].of.job);
+}

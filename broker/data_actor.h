@@ -1,0 +1,54 @@
+/* Inside the data actor: its thread's state, shared by data.c (thread, pipe) and transfer.c (FETCH,
+ * STORE). */
+#ifndef BROKER_DATA_ACTOR_H
+#define BROKER_DATA_ACTOR_H
+
+#include "broker/data.h"
+#include "broker/source.h"
+#include "broker/sync.h"
+#include "proto/message.h"
+
+#include <uthash.h>
+
+#define DATA_CACHE_BYTES ((size_t)64 << 20) /* plans and manifests */
+#define DATA_TURN                                                                                  \
+    256 /* messages taken before the pipe is looked at again: one window of every 64th agent */
+#define DATA_STORES_MAX SYNC_REQUESTS_MAX /* outputs on their way to the disk */
+#define DATA_OPEN_MAX   64                /* job folders kept open */
+
+struct data_job {
+    uint64_t job, nonce;
+    int fd; /* its folder; -1 = not open */
+    UT_hash_handle hh;
+};
+
+struct data_store { /* a STORE whose answer waits for the disk */
+    uint64_t ref;
+    uint8_t route[64];
+    size_t route_size;
+    struct sw_msg_stored answer;
+    UT_hash_handle hh;
+};
+
+struct data_actor {
+    struct data_setup setup;
+    int jobs_fd, uploads_fd;
+    zsock_t *router, *pipe;
+    struct source *source;
+    struct sync *sync;
+    struct data_job *jobs;
+    size_t open_folders;
+    struct data_store *stores;
+    uint64_t last_ref;
+    struct sw_arena arena;
+    struct sw_message message;
+    struct sw_buf header, slice;
+};
+
+void transfer_drain(struct data_actor *actor);  /* FETCH and STORE that wait */
+void transfer_synced(struct data_actor *actor); /* answers STOREs that are durable */
+struct data_job *data_job_of(struct data_actor *actor, uint64_t job);
+int data_job_folder(struct data_actor *actor,
+                    struct data_job *job); /* opens, or makes it; -errno */
+
+#endif

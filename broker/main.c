@@ -1,0 +1,218 @@
+/* shadow-broker: configuration, keys, store, recovery; then the loop. Exits 0 after SIGTERM, 1 when
+ * it cannot run. */
+#include "broker/broker.h"
+
+#include "base/io.h"
+#include "base/log.h"
+#include "config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct sw_config_key keys[] = {
+    {.name = "state",
+     .type = SW_CONFIG_TEXT,
+     .target = offsetof(struct broker_config, state),
+     .fallback = "/var/lib/shadowwork",
+     .argument = "DIR",
+     .help = "state directory"},
+    {.name = "listen",
+     .type = SW_CONFIG_TEXT,
+     .target = offsetof(struct broker_config, listen),
+     .fallback = "127.0.0.1",
+     .argument = "ADDRESS",
+     .help = "address to listen on"},
+    {.name = "port",
+     .type = SW_CONFIG_INT,
+     .target = offsetof(struct broker_config, port),
+     .fallback = "7420",
+     .min = 1,
+     .max = 65534,
+     .help = "control port; data is the next one"},
+    {.name = "store",
+     .type = SW_CONFIG_TEXT,
+     .flags = SW_CONFIG_SECRET_URI,
+     .target = offsetof(struct broker_config, store),
+     .fallback = "sqlite",
+     .argument = "STORE",
+     .help = "sqlite, in the state directory"},
+    {.name = "add-peer",
+     .type = SW_CONFIG_TEXT,
+     .flags = SW_CONFIG_COMMAND_LINE,
+     .target = offsetof(struct broker_config, add_peer),
+     .argument = "ROLE:NAME:FILE",
+     .help = "let a new agent, gateway or admin in: writes its key file, then exits"},
+};
+static const struct sw_config_program program = {
+    .name = "broker",
+    .about = "Gives chunks of jobs to agents and keeps every promise on disk.",
+    .keys = keys,
+    .n_keys = SW_COUNT(keys),
+};
+
+static int open_state(struct broker *broker, struct sw_err *err)
+{
+    const char *state = broker->config.state;
+    if (mkdir(state, 0750) < 0 && errno != EEXIST)
+        return sw_fail(err, errno, "state folder %s: %s", state, strerror(errno));
+    broker->state_fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (broker->state_fd < 0)
+        return sw_fail(err, errno, "state folder %s: %s", state, strerror(errno));
+    int r = sw_dir_make(broker->state_fd, "jobs", 0750);
+    if (r == 0)
+        r = sw_dir_make(broker->state_fd, "uploads", 02770);
+    if (r == 0)
+        broker->jobs_fd = openat(broker->state_fd, "jobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r < 0 || broker->jobs_fd < 0)
+        return sw_fail(err, r < 0 ? -r : errno, "state folder %s: %s", state,
+                       strerror(r < 0 ? -r : errno));
+    return 0;
+}
+
+static int token_key(struct broker *broker, struct sw_err *err)
+{
+    struct sw_store *store = journal_store(broker->journal);
+    AUTO_BUF struct sw_buf kept = {0};
+    int r = broker->ops->meta_get(store, "token_key", &kept);
+    if (r == 0 && kept.size != sizeof broker->token_key) {
+        sw_buf_clear(&kept);
+        randombytes_buf(sw_buf_reserve(&kept, sizeof broker->token_key), sizeof broker->token_key);
+        kept.size = sizeof broker->token_key;
+        r = broker->ops->meta_put(store, "token_key", kept.data, kept.size);
+    }
+    if (r < 0)
+        return sw_fail(err, -r, "store: token key: %s", strerror(-r));
+    memcpy(broker->token_key, kept.data, sizeof broker->token_key);
+    return 0;
+}
+
+static int open_store(struct broker *broker, struct sw_err *err)
+{
+    broker->ops = sw_store_for(broker->config.store, err);
+    if (!broker->ops)
+        return -EINVAL;
+    bool embedded = !strcmp(broker->ops->scheme, "sqlite");
+    broker->store_where = strdup(broker->config.store);
+    if (embedded && asprintf(&broker->store_where, "%s/store.sqlite", broker->config.state) < 0)
+        return -ENOMEM;
+    int r = journal_open(broker->ops, broker->store_where, &broker->journal, &broker->epoch, err);
+    if (r == 0)
+        r = token_key(broker, err);
+    return r;
+}
+
+static int open_links(struct broker *broker, struct sw_err *err)
+{
+    AUTO(sw_text) char *control = NULL;
+    if (asprintf(&control, "tcp://%s:%d", broker->config.listen, (int)broker->config.port) < 0)
+        return -ENOMEM;
+    broker->control = sw_link_bind(control, &broker->keys, "control", 1, SW_CONTROL_BYTES_MAX, err);
+    return broker->control ? 0 : -EADDRINUSE;
+}
+
+static int open_data(struct broker *broker, struct sw_err *err)
+{
+    AUTO(sw_text) char *endpoint = NULL;
+    if (asprintf(&endpoint, "tcp://%s:%d", broker->config.listen, (int)broker->config.port + 1) < 0)
+        return -ENOMEM;
+    struct data_setup setup = {.state_fd = broker->state_fd,
+                               .endpoint = endpoint,
+                               .keys = broker->keys,
+                               .epoch = broker->epoch};
+    memcpy(setup.token_key, broker->token_key, sizeof setup.token_key);
+    return data_open(&setup, &broker->data, err);
+}
+
+/* Store before sockets: a second broker on the same state must not get as far as a port. */
+static int start(struct broker *broker, struct sw_err *err)
+{
+    int r = open_state(broker, err);
+    if (r == 0)
+        r = peers_open(&broker->peers, broker->state_fd, &broker->keys, err);
+    if (r == 0)
+        r = open_store(broker, err);
+    if (r == 0)
+        broker->zap = sw_zap_bind(err);
+    if (r == 0 && !broker->zap)
+        r = -EADDRINUSE;
+    if (r == 0)
+        r = open_data(broker, err);
+    if (r == 0)
+        r = recover(broker, err);
+    if (r == 0) {
+        journal_start(broker->journal);
+        r = history_open(broker->ops, broker->store_where, &broker->history, err);
+    }
+    return r == 0 ? open_links(broker, err) : r;
+}
+
+static void finish(struct broker *broker)
+{
+    struct sw_err err;
+    zsock_destroy(&broker->control);
+    data_close(&broker->data);
+    history_close(&broker->history);
+    if (journal_close(&broker->journal, &err) < 0)
+        sw_log(SW_LOG_ERROR, "store failed at the end error=%s", err.text);
+    zsock_destroy(&broker->zap);
+    struct request *request, *next_request;
+    HASH_ITER(hh, broker->requests, request, next_request)
+    {
+        request_done(broker, request);
+    }
+    struct card *card, *next_card;
+    HASH_ITER(hh, broker->cards, card, next_card)
+    {
+        HASH_DEL(broker->cards, card);
+        card_destroy(&card);
+    }
+    core_destroy(&broker->core);
+    source_destroy(&broker->source);
+    devices_done(&broker->devices);
+    peers_close(&broker->peers);
+    sw_arena_done(&broker->arena);
+    sw_arena_done(&broker->row_arena);
+    sw_buf_done(&broker->scratch);
+    sw_buf_done(&broker->body);
+    sw_fd_close(&broker->jobs_fd);
+    sw_fd_close(&broker->state_fd);
+    sw_text_destroy(&broker->store_where);
+    sw_config_done(&program, &broker->config);
+}
+
+int main(int argc, char **argv)
+{
+    static struct broker broker = {.state_fd = -1, .jobs_fd = -1};
+    struct sw_err err = {0};
+    int r = sw_config_load(&program, argc, argv, &broker.config, &err);
+    if (r < 0) {
+        sw_log(SW_LOG_ERROR, "configuration: %s", err.text);
+        return 2;
+    }
+    umask(0007);
+    sw_link_start(2);
+    if (broker.config.add_peer) {
+        r = open_state(&broker, &err);
+        if (r == 0)
+            r = peers_add(broker.state_fd, broker.config.add_peer, &err);
+        if (r < 0)
+            fprintf(stderr, "shadow-broker: %s\n", err.text);
+        finish(&broker);
+        return r < 0 ? 1 : 0;
+    }
+    r = start(&broker, &err);
+    if (r < 0) {
+        sw_log(SW_LOG_ERROR, "cannot start: %s", err.text);
+    } else {
+        sw_log(SW_LOG_INFO, "broker ready listen=%s port=%d epoch=%u key=%s", broker.config.listen,
+               (int)broker.config.port, broker.epoch, broker.keys.public_key);
+        r = broker_run(&broker);
+    }
+    finish(&broker);
+    return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,161 @@
+/* STATE/keys: the broker's own pair and the list of who may come in as what. Called by main and by
+ * the ZAP handler; a key that is taken out of the list is refused from the next look on. */
+#include "broker/broker.h"
+
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PEERS_FILE      "peers"
+#define PEERS_BYTES_MAX ((size_t)1 << 20) /* 4,096 devices of 120 bytes twice over */
+
+static const char *const role_names[] = {[ROLE_AGENT] = "agent",
+                                         [ROLE_BROWSER] = "browser",
+                                         [ROLE_GATEWAY] = "gateway",
+                                         [ROLE_ADMIN] = "admin"};
+
+static enum role role_of(const char *name)
+{
+    for (int role = ROLE_AGENT; role <= ROLE_ADMIN; role++)
+        if (!strcmp(name, role_names[role]))
+            return (enum role)role;
+    return ROLE_NONE;
+}
+
+static void forget_all(struct peers *peers)
+{
+    struct peer *peer, *next_peer;
+    HASH_ITER(hh, peers->by_key, peer, next_peer)
+    {
+        HASH_DEL(peers->by_key, peer);
+        sw_release(peer);
+    }
+}
+
+/* Lines `KEY ROLE NAME`; what is not one is ignored, so that a half-edited file never lets anyone
+ * in. */
+static void parse(struct peers *peers, char *text)
+{
+    for (char *line; (line = strsep(&text, "\n"));) {
+        char key[SW_KEY_TEXT], role[16], name[64] = "";
+        struct peer *peer = NULL;
+        if (sscanf(line, "%40s %15s %63[^\n]", key, role, name) < 2 ||
+            strlen(key) != SW_KEY_TEXT - 1)
+            continue;
+        HASH_FIND_STR(peers->by_key, key, peer);
+        if (peer || role_of(role) == ROLE_NONE)
+            continue;
+        peer = sw_alloc(1, sizeof *peer);
+        memcpy(peer->key, key, sizeof key);
+        memcpy(peer->name, name, sizeof name);
+        peer->role = role_of(role);
+        HASH_ADD_STR(peers->by_key, key, peer);
+    }
+}
+
+bool peers_reload(struct peers *peers)
+{
+    struct stat st;
+    AUTO_BUF struct sw_buf text = {0};
+    if (fstatat(peers->keys_fd, PEERS_FILE, &st, 0) < 0)
+        return false;
+    int64_t mtime_ns = st.st_mtim.tv_sec * (int64_t)1000000000 + st.st_mtim.tv_nsec;
+    if (mtime_ns == peers->mtime_ns ||
+        sw_file_read(peers->keys_fd, PEERS_FILE, PEERS_BYTES_MAX, &text) < 0)
+        return false;
+    peers->mtime_ns = mtime_ns;
+    forget_all(peers);
+    parse(peers, (char *)text.data);
+    return true;
+}
+
+const struct peer *peers_find(const struct peers *peers, const char *key)
+{
+    struct peer *peer = NULL;
+    HASH_FIND_STR(peers->by_key, key, peer);
+    return peer;
+}
+
+static int own_keys(int keys_fd, struct sw_keys *ret_keys, struct sw_err *err)
+{
+    AUTO(sw_text) char *path = NULL;
+    if (asprintf(&path, "/proc/self/fd/%d/broker.key", keys_fd) < 0)
+        return -ENOMEM;
+    if (faccessat(keys_fd, "broker.key", F_OK, 0) == 0)
+        return sw_keys_read(path, ret_keys, err);
+    int r = sw_keys_make(ret_keys);
+    return r < 0 ? sw_fail(err, -r, "cannot make a key pair") : sw_keys_write(path, ret_keys, err);
+}
+
+int peers_open(struct peers *peers, int state_fd, struct sw_keys *ret_keys, struct sw_err *err)
+{
+    *peers = (struct peers){.keys_fd = -1, .mtime_ns = -1};
+    int r = sw_dir_make(state_fd, "keys", 0700);
+    if (r == 0)
+        peers->keys_fd = openat(state_fd, "keys", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (peers->keys_fd < 0)
+        return sw_fail(err, r < 0 ? -r : errno, "state folder: keys: %s",
+                       strerror(r < 0 ? -r : errno));
+    r = own_keys(peers->keys_fd, ret_keys, err);
+    if (r == 0)
+        peers_reload(peers);
+    return r;
+}
+
+void peers_close(struct peers *peers)
+{
+    forget_all(peers);
+    sw_fd_close(&peers->keys_fd);
+}
+
+/* A key file may be asked for again: the same peer with its file in place is left as it is. */
+static bool is_there(const struct peers *peers, const char *file, const char *name)
+{
+    struct sw_keys keys;
+    struct sw_err ignored;
+    if (sw_keys_read(file, &keys, &ignored) < 0)
+        return false;
+    const struct peer *peer = peers_find(peers, keys.public_key);
+    return peer && !strcmp(peer->name, name);
+}
+
+static int
+add_line(struct peers *peers, const char *key, enum role role, const char *name, struct sw_err *err)
+{
+    AUTO_BUF struct sw_buf text = {0};
+    sw_file_read(peers->keys_fd, PEERS_FILE, PEERS_BYTES_MAX, &text); /* none yet: an empty list */
+    sw_buf_printf(&text, "%s %s %s\n", key, role_names[role], name);
+    int r = sw_file_replace(peers->keys_fd, PEERS_FILE, text.data, text.size, 0600);
+    return r < 0 ? sw_fail(err, -r, "keys/peers: %s", strerror(-r)) : 0;
+}
+
+int peers_add(int state_fd, const char *request, struct sw_err *err)
+{
+    char role_name[16], name[64], file[4096];
+    struct peers peers;
+    struct sw_keys own, keys;
+    if (sscanf(request, "%15[^:]:%63[^:]:%4095[^\n]", role_name, name, file) != 3 ||
+        role_of(role_name) == ROLE_NONE)
+        return sw_fail(
+            err, EINVAL,
+            "--add-peer takes ROLE:NAME:FILE with role agent, browser, gateway or admin");
+    for (const char *p = name; *p; p++)
+        if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f)
+            return sw_fail(err, EINVAL,
+                           "--add-peer: a name is 1 to 63 printable characters without spaces");
+    int r = peers_open(&peers, state_fd, &own, err);
+    if (r == 0 && !is_there(&peers, file, name)) {
+        r = sw_keys_make(&keys);
+        memcpy(keys.server_key, own.public_key, sizeof keys.server_key);
+        if (r == 0)
+            r = sw_keys_write(file, &keys, err);
+        if (r == 0)
+            r = add_line(&peers, keys.public_key, role_of(role_name), name, err);
+    }
+    peers_close(&peers);
+    return r;
+}

@@ -1,0 +1,144 @@
+/* SUBMIT: a new job, or the one that its idempotency key already made. A key that is not known here
+ * is looked up in the store first. */
+#include "broker/broker.h"
+
+#include "base/clock.h"
+
+#include <sodium.h>
+#include <string.h>
+
+static struct card *
+new_card(struct broker *broker, const struct sw_msg_submit *submit, struct sw_str key)
+{
+    struct sw_msg_job_row row = {
+        .type = submit->type,
+        .rev = submit->rev,
+        .params = submit->params,
+        .n_params = submit->n_params,
+        .name = submit->name,
+        .owner = submit->owner,
+        .key = key,
+        .body_hash = submit->body_hash,
+        .nonce = sw_random_u64(),
+        .priority = submit->priority,
+        .created_at = sw_wall_ms(),
+        .chunk_count = submit->chunk_count,
+        .expected_bytes = submit->expected_bytes,
+        .input_data = submit->input_data,
+    };
+    AUTO(sw_text) char *type = sw_copy_text(submit->type.p, submit->type.n);
+    const struct sw_kernel *kernel = sw_kernel_find(type);
+    if (row.rev == 0 && kernel)
+        row.rev = kernel->rev;
+    return card_new(sw_record_clone(&sw_record_job_row, &row), &broker->kinds);
+}
+
+static void submit_now(struct broker *broker, struct request *request, struct sw_str key)
+{
+    const struct sw_msg_submit *submit = request->message;
+    struct sw_err err;
+    struct card *card = new_card(broker, submit, key);
+    if (card_check(card, &err) < 0) {
+        card_destroy(&card);
+        client_error(broker, request, "bad_request", "%s", err.text);
+        return;
+    }
+    bool inputs = submit->n_uploads || submit->n_inputs;
+    struct core_event event = {.type = EV_SUBMIT, .ref = request->id, .payload = card};
+    event.of.submit.kind = card->kind;
+    event.of.submit.priority = (int32_t)submit->priority;
+    event.of.submit.has_key = key.n > 0;
+    event.of.submit.body_hash = submit->body_hash;
+    event.of.submit.more = inputs || !submit->open;
+    if (key.n)
+        crypto_generichash(event.of.submit.key, 16, (const unsigned char *)key.p, key.n, NULL, 0);
+    broker_feed(broker, &event);
+    if (card->job == 0) { /* refused, or the key's first job is the answer */
+        card_destroy(&card);
+        return;
+    }
+    request->job = card->job;
+    request->submit = true;
+    request->seal = !submit->open;
+    if (inputs) {
+        inputs_queue(broker, card, request);
+    } else if (!submit->open) {
+        struct core_event seal = {.type = EV_SEAL, .ref = request->id, .job = card->job};
+        broker_feed(broker, &seal);
+    }
+}
+
+/* "OWNER:KEY"; the space of keys is one a token. */
+static void full_key(const struct sw_msg_submit *submit, struct sw_buf *ret_key)
+{
+    if (submit->key.n == 0)
+        return;
+    sw_buf_put(ret_key, submit->owner.p, submit->owner.n);
+    sw_buf_put(ret_key, ":", 1);
+    sw_buf_put(ret_key, submit->key.p, submit->key.n);
+}
+
+static bool
+is_bad(struct broker *broker, struct request *request, const struct sw_msg_submit *submit)
+{
+    if (submit->priority < CORE_PRIORITY_MIN || submit->priority > CORE_PRIORITY_MAX)
+        client_error(broker, request, "bad_request", "priority: -100 to 100");
+    else if (submit->key.n > 128 || memchr(submit->key.p ? submit->key.p : "", 0, submit->key.n))
+        client_error(broker, request, "bad_request", "idempotency key: 1 to 128 bytes without NUL");
+    else if (submit->chunk_count > CORE_JOB_CHUNKS_MAX)
+        client_error(broker, request, "bad_request", "chunk count: 1 to 1,000,000");
+    else if (submit->n_uploads && submit->n_inputs)
+        client_error(broker, request, "bad_request", "inputs are uploads or inline, not both");
+    else if (submit->n_inputs && broker->inline_bytes + request->payload.size > BROKER_ARENA_BYTES)
+        client_error(broker, request, "spill", "no room for inline inputs: send an upload");
+    else
+        return false;
+    return true;
+}
+
+void client_submit(struct broker *broker, const struct peer *peer, const void *message)
+{
+    (void)peer;
+    const struct sw_msg_submit *submit = message;
+    struct request *request = client_remember(broker, SW_MSG_SUBMIT, submit->ref, 0, submit);
+    if (!request)
+        return;
+    if (broker->frames->n > 1)
+        sw_buf_put(&request->payload, sw_frame_data(broker->frames, 1),
+                   sw_frame_size(broker->frames, 1));
+    if (is_bad(broker, request, submit))
+        return;
+    AUTO_BUF struct sw_buf key = {0};
+    uint8_t hash[16];
+    full_key(submit, &key);
+    if (key.size)
+        crypto_generichash(hash, sizeof hash, key.data, key.size, NULL, 0);
+    if (key.size && !core_knows_key(broker->core, hash))
+        client_look_up(broker, request,
+                       &(struct history_request){.kind = HISTORY_KEY, .key = (char *)key.data});
+    else
+        submit_now(broker, request, (struct sw_str){(char *)key.data, key.size});
+}
+
+void submit_looked_up(struct broker *broker,
+                      struct request *request,
+                      const struct history_reply *reply)
+{
+    const struct sw_msg_submit *submit = request->message;
+    struct sw_msg_job_row row;
+    AUTO_BUF struct sw_buf key = {0};
+    full_key(submit, &key);
+    if (reply->n == 0) {
+        submit_now(broker, request, (struct sw_str){(char *)key.data, key.size});
+        return;
+    }
+    const struct sw_job_row *found = &reply->rows[0].of.job;
+    if (sw_decode_record(&sw_record_job_row, found->body, found->body_size, &broker->row_arena,
+                         false, &row) < 0)
+        client_error(broker, request, "unavailable", "the store holds a row that cannot be read");
+    else if (row.body_hash != submit->body_hash)
+        client_error(broker, request, "conflict",
+                     "this idempotency key was used with another request");
+    else
+        client_ok(broker, request, found->job, 0, true);
+}

@@ -1,0 +1,169 @@
+/* FETCH and STORE: slices of chunk inputs out, slices of outputs in. Whose lease is asked for is
+ * shown by its token; a wrong one changes nothing and reads nothing. Part of the data actor. */
+#include "broker/data_actor.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+struct lease { /* as FETCH and STORE name it */
+    uint64_t job, chunk, n, token;
+};
+
+static bool
+is_valid(struct data_actor *actor, const struct sw_frames *frames, const struct lease *lease)
+{
+    const struct data_job *job = data_job_of(actor, lease->job);
+    return job && lease->chunk <= UINT32_MAX &&
+           lease->token == sw_lease_token(actor->setup.token_key, job->nonce,
+                                          (uint32_t)lease->chunk, lease->n, frames->user_id);
+}
+
+static void reply(struct data_actor *actor,
+                  const void *route,
+                  size_t route_size,
+                  enum sw_message_type type,
+                  const void *message,
+                  const void *payload,
+                  size_t size)
+{
+    sw_buf_clear(&actor->header);
+    sw_encode(type, message, &actor->header);
+    sw_link_send(actor->router, route, route_size, &actor->header, payload,
+                 size); /* gone: it asks again */
+}
+
+static void fetch(struct data_actor *actor, struct sw_frames *frames, const struct sw_msg_fetch *m)
+{
+    struct lease lease = {m->job, m->chunk, m->n, m->token};
+    struct sw_msg_slice answer = {.job = m->job, .chunk = m->chunk, .n = m->n, .offset = m->offset};
+    struct sw_err err = {"this lease is not known here"};
+    size_t got = 0, size = SW_MIN((size_t)m->size, SW_SLICE_BYTES_MAX);
+    int r = is_valid(actor, frames, &lease) ? 0 : -ESTALE;
+    sw_buf_clear(&actor->slice);
+    uint8_t *room = sw_buf_reserve(&actor->slice, SW_SLICE_BYTES_MAX);
+    if (r == 0)
+        r = source_read(actor->source, m->job, (uint32_t)m->chunk, m->offset, room, size, &got,
+                        NULL, &err);
+    if (r == -ESTALE)
+        answer.error = sw_str_of("stale");
+    else if (r < 0)
+        answer.error = sw_str_of(err.text);
+    if (r == -EBADMSG)
+        sw_log(SW_LOG_ERROR, "input corrupt job=%ju chunk=%ju error=%s", (uintmax_t)m->job,
+               (uintmax_t)m->chunk, err.text);
+    reply(actor, zmq_msg_data(&frames->route), zmq_msg_size(&frames->route), SW_MSG_SLICE, &answer,
+          room, r < 0 ? 0 : got);
+}
+
+/* Sums of the whole output, then both files and the folder to the disk; answered by
+ * transfer_synced. */
+static int make_durable(struct data_actor *actor,
+                        const struct sw_frames *frames,
+                        int folder,
+                        const struct sw_msg_stored *answer)
+{
+    char name[SW_OUTPUT_PATH], sum_name[SW_OUTPUT_PATH + 8];
+    sw_output_path((uint32_t)answer->chunk, answer->n, name);
+    snprintf(sum_name, sizeof sum_name, "%s.sum", name);
+    AUTO_FD int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    AUTO_FD int sum_fd =
+        openat(folder, sum_name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0 || sum_fd < 0)
+        return -errno;
+    int r = sw_sums_make(fd, sum_fd);
+    if (r < 0)
+        return r;
+    const char *names[] = {name, sum_name};
+    struct data_store *store = sw_alloc(1, sizeof *store);
+    zmq_msg_t *route = (zmq_msg_t *)&frames->route;
+    store->ref = ++actor->last_ref;
+    store->answer = *answer;
+    store->answer.last = true;
+    store->route_size = SW_MIN(zmq_msg_size(route), sizeof store->route);
+    memcpy(store->route, zmq_msg_data(route), store->route_size);
+    r = sync_ask(
+        actor->sync,
+        &(struct sync_request){
+            .ref = store->ref, .folder_fd = folder, .fd = -1, .names = names, .n_names = 2});
+    if (r < 0) { /* as many as may be under way: the agent asks again */
+        sw_release(store);
+        return -EBUSY;
+    }
+    HASH_ADD(hh, actor->stores, ref, sizeof store->ref, store);
+    return 0;
+}
+
+static void store(struct data_actor *actor, struct sw_frames *frames, const struct sw_msg_store *m)
+{
+    struct lease lease = {m->job, m->chunk, m->n, m->token};
+    struct sw_msg_stored answer = {.job = m->job, .chunk = m->chunk, .n = m->n};
+    const void *bytes = frames->n > 1 ? sw_frame_data(frames, 1) : "";
+    size_t size = frames->n > 1 ? sw_frame_size(frames, 1) : 0;
+    int folder = -1, r = is_valid(actor, frames, &lease) ? 0 : -ESTALE;
+    if (r == 0) {
+        folder = data_job_folder(actor, data_job_of(actor, m->job));
+        r = folder < 0 ? folder : 0;
+    }
+    if (r == 0)
+        r = sw_output_append(folder, (uint32_t)m->chunk, m->n, m->offset, bytes, size,
+                             &answer.size);
+    if (r == 0 && m->last) {
+        r = make_durable(actor, frames, folder, &answer);
+        if (r == 0)
+            return;
+    }
+    if (r < 0 && r != -ERANGE && r != -EBUSY) {
+        answer.error = sw_str_of(r == -ESTALE                   ? "stale"
+                                 : r == -ENOSPC || r == -EDQUOT ? "disk_full"
+                                                                : "failed");
+        if (r != -ESTALE)
+            sw_log(SW_LOG_WARNING, "output not stored job=%ju chunk=%ju error=%s",
+                   (uintmax_t)m->job, (uintmax_t)m->chunk, strerror(-r));
+    }
+    if (r == -EBUSY)
+        return; /* no answer yet: the last part is sent again */
+    reply(actor, zmq_msg_data(&frames->route), zmq_msg_size(&frames->route), SW_MSG_STORED, &answer,
+          NULL, 0);
+}
+
+void transfer_drain(struct data_actor *actor)
+{
+    for (int i = 0; i < DATA_TURN; i++) {
+        struct sw_frames frames;
+        struct sw_err err;
+        int r = sw_link_recv(actor->router, true, SW_DATA_BYTES_MAX, &frames);
+        if (r == -EAGAIN)
+            return;
+        if (r == 0)
+            r = sw_decode(sw_frame_data(&frames, 0), sw_frame_size(&frames, 0), &actor->arena,
+                          &actor->message, &err);
+        if (r == 0 && actor->message.type == SW_MSG_FETCH)
+            fetch(actor, &frames, &actor->message.of.fetch);
+        else if (r == 0 && actor->message.type == SW_MSG_STORE)
+            store(actor, &frames, &actor->message.of.store);
+        sw_frames_done(&frames);
+    }
+}
+
+void transfer_synced(struct data_actor *actor)
+{
+    struct sync_reply synced;
+    while (sync_next(actor->sync, &synced)) {
+        struct data_store *waiting = NULL;
+        HASH_FIND(hh, actor->stores, &synced.ref, sizeof synced.ref, waiting);
+        if (synced.fatal) {
+            sw_log(SW_LOG_ERROR, "sync failed error=%s", strerror(-synced.status));
+            abort(); /* recovery, not retry: what is on the disk is unknown */
+        }
+        if (!waiting)
+            continue;
+        if (synced.status < 0)
+            waiting->answer.error = sw_str_of("failed");
+        reply(actor, waiting->route, waiting->route_size, SW_MSG_STORED, &waiting->answer, NULL, 0);
+        HASH_DEL(actor->stores, waiting);
+        sw_release(waiting);
+    }
+}
