@@ -37,7 +37,7 @@ int disk_read(int dir_fd, const char *name, size_t max_bytes, struct sw_buf *ret
     AUTO_FD int fd = disk_open(dir_fd, name, O_RDONLY, 0);
     if (fd < 0)
         return fd;
-    uint64_t size;
+    uint64_t size = 0;
     int r = disk_size(fd, &size);
     if (r < 0)
         return r;

@@ -25,7 +25,7 @@ int sw_job_dir_make(int jobs_fd, uint64_t job)
     job_name(job, name);
     if (mkdirat(jobs_fd, name, JOB_MODE) < 0)
         return -errno;
-    int fd;
+    int fd = -1;
     int r = sw_job_dir_open(jobs_fd, job, &fd);
     if (r < 0)
         return r;

@@ -111,10 +111,10 @@ static int check_pair(const struct sw_result *result,
 
 static int find_clashes(const struct sw_result *result, struct sw_err *err)
 {
-    const struct member **sorted = sw_alloc(result->n_members, sizeof(struct member *));
+    const struct member **sorted = sw_alloc(result->n_members, sizeof(void *));
     for (size_t i = 0; i < result->n_members; i++)
         sorted[i] = &result->members[i];
-    qsort(sorted, result->n_members, sizeof *sorted, compare_paths);
+    qsort(sorted, result->n_members, sizeof(void *), compare_paths);
     int r = 0;
     for (size_t i = 1; r == 0 && i < result->n_members; i++)
         r = check_pair(result, sorted[i - 1], sorted[i], err);

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TAR_BLOCK     512
+#define TAR_BLOCK     UINT64_C(512)
 #define TAR_NAME_SIZE 100
 #define TAR_END_SIZE  (2 * TAR_BLOCK)
 

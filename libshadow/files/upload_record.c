@@ -13,7 +13,7 @@
 #define FIXED_AT   (UINT64_C(3) * SECTOR)
 #define FIXED_MAX  (SW_NAME_MAX + 256)
 #define MAGIC      "SWupload"
-#define SLOT_WORDS 6 /* sequence, offset, length, touched_ms, complete, sum */
+#define SLOT_WORDS UINT64_C(6) /* sequence, offset, length, touched_ms, complete, sum */
 
 bool upload_id_valid(const char *id)
 {

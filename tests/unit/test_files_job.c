@@ -157,6 +157,13 @@ static void test_uploads_that_cannot_be_linked(void **state)
     sw_buf_done(&manifest);
 }
 
+static const char *sum_of(const char *name)
+{
+    static char sum_name[64];
+    snprintf(sum_name, sizeof sum_name, "%s.sum", name);
+    return sum_name;
+}
+
 static void test_outputs(void **state)
 {
     (void)state;
@@ -192,16 +199,17 @@ static void test_outputs(void **state)
     for (size_t i = 0; i < SW_COUNT(others); i++) {
         sw_output_path(31, others[i], name);
         assert_int_equal(faccessat(job_fd, name, F_OK, 0), -1);
-        assert_int_equal(faccessat(job_fd, strcat(name, ".sum"), F_OK, 0), -1);
+        assert_int_equal(faccessat(job_fd, sum_of(name), F_OK, 0), -1);
         sw_output_path(3, others[i], name);
         assert_int_equal(faccessat(job_fd, name, F_OK, 0), 0);
     }
     sw_output_path(31, n, name);
     assert_int_equal(faccessat(job_fd, name, F_OK, 0), 0);
-    assert_int_equal(faccessat(job_fd, strcat(name, ".sum"), F_OK, 0), 0);
+    assert_int_equal(faccessat(job_fd, sum_of(name), F_OK, 0), 0);
     assert_int_equal(sw_output_remove(job_fd, 31, n), 0);
     assert_int_equal(sw_output_remove(job_fd, 31, n), 0);
     assert_int_equal(faccessat(job_fd, name, F_OK, 0), -1);
+    assert_int_equal(faccessat(job_fd, sum_of(name), F_OK, 0), -1);
     free(p);
     free(got);
 }
