@@ -19,8 +19,12 @@ static struct shown show(const char *text)
 {
     struct shown s = {0};
     size_t n = 0;
-    for (; text[n] && n < sizeof s.text - 4; n++)
-        s.text[n] = text[n] >= ' ' && text[n] <= '~' && text[n] != '"' ? text[n] : '?';
+    for (; text[n] && n < sizeof s.text - 4; n++) {
+        bool plain = text[n] >= ' ' && text[n] <= '~' && text[n] != '"';
+        s.text[n] = '?';
+        if (plain)
+            s.text[n] = text[n];
+    }
     if (text[n])
         memcpy(s.text + n, "...", 3);
     return s;

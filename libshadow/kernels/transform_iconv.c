@@ -37,7 +37,7 @@ int transform_iconv_open(const char *from, const char *to, void **ret_tool, stru
     if (r < 0)
         return r;
     iconv_t tool = iconv_open(to, from);
-    if (tool == (iconv_t)-1)
+    if ((intptr_t)tool == -1)
         return sw_fail(err, EINVAL, "no conversion from %s to %s: `iconv -l` lists what is known",
                        from, to);
     *ret_tool = tool;

@@ -40,10 +40,26 @@ struct input {
     size_t read_bytes;
 };
 
-struct output {
+/* What the pieces gave, one after another as they were run. */
+struct spool {
     struct sw_writer writer;
     int fd;
     uint64_t size;
+};
+
+struct span {
+    uint64_t begin, end; /* of a piece's output in the spool */
+};
+
+struct job {
+    const struct sw_kernel *kernel;
+    void *state;
+    const struct options *options;
+    struct file *files;
+    struct sw_piece *pieces;
+    struct span *spans; /* one for each piece */
+    size_t n;
+    struct spool *spool;
 };
 
 static _Noreturn void die(int code, const char *what, const char *why)
@@ -63,29 +79,24 @@ static ssize_t input_read(struct sw_reader *reader, void *p, size_t n)
     return got;
 }
 
-static int output_write(struct sw_writer *writer, const void *p, size_t n)
+static int spool_write(struct sw_writer *writer, const void *p, size_t n)
 {
-    struct output *out = (struct output *)writer;
-    out->size += n;
-    return sw_write_all(out->fd, p, n);
+    struct spool *spool = (struct spool *)writer;
+    spool->size += n;
+    return sw_write_all(spool->fd, p, n);
 }
 
-static int open_piece(const char *dir, uint64_t i, int flags)
+static int open_output(const char *dir, const char *name)
 {
-    char name[4096];
-    snprintf(name, sizeof name, "%s/piece.%ju", dir, i);
-    int fd = open(name, flags | O_CLOEXEC, 0600);
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
-        die(3, name, strerror(errno));
+        die(3, path, strerror(errno));
     return fd;
 }
 
-static void run_piece(const struct sw_kernel *k,
-                      void *state,
-                      const struct options *options,
-                      struct file *file,
-                      const struct sw_piece *piece,
-                      uint64_t i)
+static void run_piece(const struct job *job, struct file *file, const struct sw_piece *piece)
 {
     struct sw_segment segment = {
         .name = file->name,
@@ -106,12 +117,10 @@ static void run_piece(const struct sw_kernel *k,
         .fd = fd,
         .at = piece->offset - piece->lead,
         .end = piece->offset + piece->size + piece->tail,
-        .read_bytes = options->read_bytes,
+        .read_bytes = job->options->read_bytes,
     };
-    AUTO_FD int out_fd = open_piece(options->dir, i, O_WRONLY | O_CREAT | O_TRUNC);
-    struct output out = {.writer = {output_write}, .fd = out_fd};
     struct sw_err err = {0};
-    int r = k->run(state, &segment, &in.reader, &out.writer, &err);
+    int r = job->kernel->run(job->state, &segment, &in.reader, &job->spool->writer, &err);
     if (r < 0 && r != -EBADMSG)
         die(3, *err.text ? err.text : "run", strerror(-r));
     if (r == -EBADMSG && !*err.text)
@@ -121,76 +130,61 @@ static void run_piece(const struct sw_kernel *k,
 }
 
 /* Chunks in the seed's order; the pieces of a chunk in theirs. */
-static void run_all(const struct sw_kernel *k,
-                    void *state,
-                    const struct options *options,
-                    struct file *files,
-                    const struct sw_piece *pieces,
-                    size_t n)
+static void run_all(const struct job *job)
 {
-    uint32_t n_chunks = n ? pieces[n - 1].chunk + 1 : 0;
+    const struct sw_piece *pieces = job->pieces;
+    uint32_t n_chunks = job->n ? pieces[job->n - 1].chunk + 1 : 0;
     uint32_t *order = sw_alloc(n_chunks, sizeof *order);
     size_t *first = sw_alloc(n_chunks, sizeof *first);
     for (uint32_t i = 0; i < n_chunks; i++)
         order[i] = i;
-    for (size_t i = n; i-- > 0;)
+    for (size_t i = job->n; i-- > 0;)
         first[pieces[i].chunk] = i;
-    srandom((unsigned)options->seed);
-    for (uint32_t i = n_chunks; options->seed && i > 1; i--) {
+    srandom((unsigned)job->options->seed);
+    for (uint32_t i = n_chunks; job->options->seed && i > 1; i--) {
         uint32_t j = (uint32_t)random() % i, chunk = order[j];
         order[j] = order[i - 1];
         order[i - 1] = chunk;
     }
     for (uint32_t c = 0; c < n_chunks; c++) {
-        for (size_t i = first[order[c]]; i < n && pieces[i].chunk == order[c]; i++)
-            run_piece(k, state, options, &files[pieces[i].file], &pieces[i], i);
+        for (size_t i = first[order[c]]; i < job->n && pieces[i].chunk == order[c]; i++) {
+            job->spans[i].begin = job->spool->size;
+            run_piece(job, &job->files[pieces[i].file], &pieces[i]);
+            job->spans[i].end = job->spool->size;
+        }
     }
     printf("chunks %u\n", n_chunks);
     sw_release(order);
     sw_release(first);
 }
 
-/* Appends piece i to the output and removes it; with to = -1 it is only removed. */
-static void join_piece(const struct options *options, uint64_t i, int to)
+static void join_piece(int spool_fd, struct span span, int to)
 {
-    AUTO_FD int from = open_piece(options->dir, i, O_RDONLY);
-    char name[4096];
-    snprintf(name, sizeof name, "%s/piece.%ju", options->dir, i);
-    unlink(name);
-    static char block[1 << 16];
-    ssize_t got = 0;
-    while (to >= 0 && (got = read(from, block, sizeof block)) > 0) {
-        if (sw_write_all(to, block, (size_t)got) < 0)
-            die(3, name, "cannot join");
+    static char block[1 << 18];
+    while (span.begin < span.end) {
+        size_t n = SW_MIN(sizeof block, (size_t)(span.end - span.begin));
+        if (sw_pread_all(spool_fd, block, n, span.begin) < 0 || sw_write_all(to, block, n) < 0)
+            die(3, "join", "cannot copy");
+        span.begin += n;
     }
 }
 
-static int open_output(const struct options *options, const char *name)
+/* FILES: an output for each file without an error; CONCAT: one, without what such files gave. */
+static void join_all(const struct job *job)
 {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", options->dir, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        die(3, path, strerror(errno));
-    return fd;
-}
-
-static void join_all(const struct sw_kernel *k,
-                     const struct options *options,
-                     const struct file *files,
-                     const struct sw_piece *pieces,
-                     size_t n)
-{
-    AUTO_FD int to = k->shape == SW_CONCAT ? open_output(options, "all") : -1;
-    for (size_t i = 0; i < n; i++) {
-        const struct file *file = &files[pieces[i].file];
-        char name[32];
-        snprintf(name, sizeof name, "%u", pieces[i].file);
-        if (k->shape == SW_FILES && pieces[i].offset == 0) {
+    bool concat = job->kernel->shape == SW_CONCAT;
+    AUTO_FD int to = concat ? open_output(job->options->dir, "all") : -1;
+    for (size_t i = 0; i < job->n; i++) {
+        const struct sw_piece *piece = &job->pieces[i];
+        if (job->files[piece->file].error)
+            continue;
+        if (!concat && piece->offset == 0) {
+            char name[32];
+            snprintf(name, sizeof name, "%u", piece->file);
             sw_fd_close(&to);
-            to = file->error ? -1 : open_output(options, name);
+            to = open_output(job->options->dir, name);
         }
-        join_piece(options, i, file->error ? -1 : to);
+        join_piece(job->spool->fd, job->spans[i], to);
     }
 }
 
@@ -234,26 +228,30 @@ static int run_kernel(const struct sw_kernel *k,
                       char **names,
                       size_t n_files)
 {
+    struct spool spool = {.writer = {spool_write}, .fd = -1};
+    struct job job = {.kernel = k, .options = options, .spool = &spool};
     struct sw_err err = {0};
-    void *state = NULL;
-    if (k->open(values, &state, &err) < 0)
+    if (k->open(values, &job.state, &err) < 0)
         die(2, k->name, err.text);
     uint64_t *sizes = sw_alloc(n_files, sizeof *sizes);
-    struct file *files = stat_files(names, n_files, sizes);
+    job.files = stat_files(names, n_files, sizes);
     struct sw_split split = k->split(values);
-    struct sw_piece *pieces = NULL;
-    size_t n = 0;
-    int r = sw_plan(&split, sizes, n_files, options->grain, options->chunks, (size_t)1 << 20,
-                    &pieces, &n);
+    const size_t most = (size_t)1 << 20;
+    int r =
+        sw_plan(&split, sizes, n_files, options->grain, options->chunks, most, &job.pieces, &job.n);
     if (r < 0)
         die(3, "plan", strerror(-r));
-    run_all(k, state, options, files, pieces, n);
-    k->close(state);
-    join_all(k, options, files, pieces, n);
-    report(k, values, files, n_files);
-    sw_release(files);
+    job.spans = sw_alloc(job.n, sizeof *job.spans);
+    spool.fd = open_output(options->dir, "spool");
+    run_all(&job);
+    k->close(job.state);
+    join_all(&job);
+    report(k, values, job.files, n_files);
+    sw_fd_close(&spool.fd);
+    sw_release(job.files);
+    sw_release(job.spans);
+    sw_release(job.pieces);
     sw_release(sizes);
-    sw_release(pieces);
     return 0;
 }
 
