@@ -2,7 +2,7 @@
  * and the simulator. Reads everything, changes nothing. */
 #include "broker/core/state.h"
 
-static void check_chunk(const struct core *core, const struct job *job, uint32_t index)
+static uint32_t check_chunk(const struct core *core, const struct job *job, uint32_t index)
 {
     const struct chunk *chunk = &job->chunks[index];
     const struct trouble *trouble = chunk_trouble_view(core, chunk);
@@ -24,18 +24,22 @@ static void check_chunk(const struct core *core, const struct job *job, uint32_t
     assert(chunk->state != CHUNK_FAILED || attempts_over ||
            losses_over);                                    /* 10: only at the limit */
     assert(chunk->state != CHUNK_CANCELLED || job->ending); /* 12 */
+    return leases;
 }
 
 static void check_job(const struct core *core, const struct job *job)
 {
-    uint32_t count[CHUNK_STATES] = {0};
+    uint32_t count[CHUNK_STATES] = {0}, leases = 0;
     for (uint32_t i = 0; i < job->n_chunks; i++) {
         assert(job->chunks[i].state < CHUNK_STATES); /* 1 */
         count[job->chunks[i].state]++;
-        check_chunk(core, job, i);
+        leases += check_chunk(core, job, i);
     }
     for (int s = 0; s < CHUNK_STATES; s++)
         assert(count[s] == job->count[s]); /* 3 */
+    for (size_t i = 0; i < job->held_room; i++)
+        leases -= job->held[i];
+    assert(leases == 0 || job->n_chunks <= 1); /* 3 */
     bool wanted = count[CHUNK_READY] > 0 && !job->ending;
     assert(wanted == (job->ring_next != NULL));
     assert(!job->ending || count[CHUNK_LEASED] == 0); /* 12 */

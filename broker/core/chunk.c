@@ -30,6 +30,20 @@ void chunk_move(struct core *core, struct job *job, uint32_t index, enum core_ch
     job_ring(core, job);
 }
 
+bool chunk_is_over(const struct core *core, const struct chunk *chunk)
+{
+    const struct trouble *trouble = chunk_trouble_view(core, chunk);
+    uint32_t agents_min = BUG(losses_on_one_agent) ? 1 : CORE_LOSS_AGENTS_MIN;
+    return trouble->attempts >= core->attempts_max ||
+           (trouble->losses >= CORE_LOSSES_MAX && trouble->n_lost_by >= agents_min);
+}
+
+void chunk_saving(struct job *job, struct chunk *chunk, bool saving)
+{
+    job->n_saving += (uint32_t)saving - (uint32_t)chunk->saving;
+    chunk->saving = saving;
+}
+
 bool chunk_final(const struct chunk *chunk)
 {
     return successors[chunk->state] == 0 || chunk->state == CHUNK_FAILED;

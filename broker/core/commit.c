@@ -102,6 +102,17 @@ static void send_taken(struct core *core, const struct effect *effect)
                                        .n = effect->n});
 }
 
+/* A surplus result: the agent may forget it once all that makes it surplus is durable. */
+void taken_after(struct core *core, uint32_t agent, const struct core_lease_ref *ref)
+{
+    struct effect effect = {
+        .kind = FX_TAKEN, .job = ref->job, .chunk = ref->chunk, .n = ref->n, .agent = agent};
+    if (core->committed == core->seq || BUG(taken_before_commit))
+        send_taken(core, &effect);
+    else
+        after(core, effect);
+}
+
 static void chunk_is_done(struct core *core, struct job *job, const struct effect *effect)
 {
     chunk_move(core, job, effect->chunk, CHUNK_DONE);
@@ -140,7 +151,7 @@ static void apply(struct core *core, const struct effect *effect, int64_t now_ms
         break;
     case FX_FAILED:
         if (job && job->chunks[effect->chunk].state == CHUNK_FAILED) {
-            job->chunks[effect->chunk].saving = false;
+            chunk_saving(job, &job->chunks[effect->chunk], false);
             note(core, NOTE_CHUNK, job->id, effect->chunk, 0);
         }
         break;

@@ -47,23 +47,16 @@ static void
 reconcile(struct core *core, uint32_t agent, const struct core_lease_ref *ref, int64_t now_ms)
 {
     struct job *job = job_of(core, ref->job);
-    if (!job || ref->chunk >= job->n_chunks || chunk_final(&job->chunks[ref->chunk])) {
-        send(core, ACT_TAKEN, agent, ref); /* nobody wants it any more */
-        return;
-    }
-    struct chunk *chunk = &job->chunks[ref->chunk];
-    if (chunk->state == CHUNK_COMMITTING) {
-        after(core, (struct effect){.kind = FX_TAKEN,
-                                    .job = ref->job,
-                                    .chunk = ref->chunk,
-                                    .n = ref->n,
-                                    .agent = agent});
+    struct chunk *chunk = job && ref->chunk < job->n_chunks ? &job->chunks[ref->chunk] : NULL;
+    if (!chunk || chunk_final(chunk) || chunk->state == CHUNK_COMMITTING) {
+        taken_after(core, agent, ref); /* nobody wants it any more */
         return;
     }
     uint32_t booked = BUG(readopt_wrong_agent) ? (agent + 1) % core->n_agents : agent;
     struct lease *lease = lease_find(core, job, ref->chunk, agent, ref->n);
+    bool barred = core->agents[agent].quarantined && !BUG(quarantine_ignored);
     bool room = chunk->lease[1] == NONE && lease_other_agent(core, chunk, agent);
-    if (!lease && (!ref->valid || job->ending || !room)) {
+    if (!lease && (!ref->valid || job->ending || !room || barred)) {
         send(core, ACT_REVOKE, agent, ref);
         return;
     }

@@ -142,6 +142,8 @@ int job_append(
         job->chunks[job->n_chunks++] = (struct chunk){.bytes = sizes[i]};
         job->bytes_in += sizes[i];
     }
+    if (job->n_chunks > 1 && job->n_chunks - n_chunks == 1)
+        lease_count_first(core, job);
     job->count[CHUNK_READY] += n_chunks;
     core->n_chunks += n_chunks;
     core->dirty = true;

@@ -20,6 +20,13 @@ static uint16_t *held_of(struct job *job, uint32_t agent)
     return &job->held[agent];
 }
 
+void lease_count_first(struct core *core, struct job *job)
+{
+    for (int i = 0; i < CORE_LEASES_MAX; i++)
+        if (job->chunks[0].lease[i] != NONE)
+            ++*held_of(job, core->leases[job->chunks[0].lease[i]].agent);
+}
+
 static struct lease *take_from_pool(struct core *core)
 {
     uint32_t index = core->free_lease;

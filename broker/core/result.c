@@ -3,18 +3,6 @@
 
 #include "base/own.h"
 
-static void taken_now(struct core *core, const struct core_event *event)
-{
-    const struct agent *agent = &core->agents[event->agent];
-    if (agent->online && !BUG(surplus_not_taken))
-        act(core, (struct core_action){.type = ACT_TAKEN,
-                                       .agent = event->agent,
-                                       .session = agent->session,
-                                       .job = event->of.result.lease.job,
-                                       .chunk = event->of.result.lease.chunk,
-                                       .n = event->of.result.lease.n});
-}
-
 /* How fast it is, from what its slot took: a moving average that forgets half in four chunks. */
 static void
 learn(struct core *core, struct agent *agent, const struct chunk *chunk, uint32_t took_ms)
@@ -32,17 +20,13 @@ static void done(struct core *core, const struct core_event *event, int64_t now_
     struct job *job = job_of(core, ref->job);
     struct chunk *chunk = job && ref->chunk < job->n_chunks ? &job->chunks[ref->chunk] : NULL;
     if (!chunk || (chunk_final(chunk) && !(BUG(done_changes_done) && chunk->state == CHUNK_DONE))) {
-        taken_now(core, event); /* surplus: the result stands already, or nobody wants it */
+        taken_after(core, event->agent, ref); /* the result stands already, or nobody wants it */
         return;
     }
     if (!ref->valid && !BUG(no_token_check))
         return; /* not the holder of any lease of this chunk: no effect, no answer */
     if (chunk->state == CHUNK_COMMITTING || job->ending) {
-        after(core, (struct effect){.kind = FX_TAKEN,
-                                    .job = job->id,
-                                    .chunk = ref->chunk,
-                                    .n = ref->n,
-                                    .agent = event->agent});
+        taken_after(core, event->agent, ref);
         return;
     }
     struct agent *agent = &core->agents[event->agent];
@@ -57,7 +41,7 @@ static void done(struct core *core, const struct core_event *event, int64_t now_
     chunk_move(core, job, ref->chunk, CHUNK_COMMITTING);
     save_chunk(core, job, ref->chunk, event->payload);
     if (BUG(taken_before_commit))
-        taken_now(core, event);
+        taken_after(core, event->agent, ref);
     after(core, (struct effect){.kind = FX_DONE,
                                 .job = job->id,
                                 .chunk = ref->chunk,
@@ -70,10 +54,7 @@ void result_count_failure(
     struct core *core, struct job *job, uint32_t index, const void *payload, uint32_t failed_files)
 {
     struct chunk *chunk = &job->chunks[index];
-    const struct trouble *trouble = chunk_trouble_view(core, chunk);
-    uint32_t agents_min = BUG(losses_on_one_agent) ? 1 : CORE_LOSS_AGENTS_MIN;
-    bool kills = trouble->losses >= CORE_LOSSES_MAX && trouble->n_lost_by >= agents_min;
-    bool over = trouble->attempts >= core->attempts_max || kills;
+    bool over = chunk_is_over(core, chunk);
     if (chunk->lease[0] != NONE) { /* its twin may still make it */
         if (payload)
             save_chunk(core, job, index, payload);
@@ -85,7 +66,7 @@ void result_count_failure(
             save_chunk(core, job, index, payload);
         return;
     }
-    chunk->saving = true;
+    chunk_saving(job, chunk, true);
     chunk_trouble(core, chunk)->failed_files = failed_files;
     job->failed_files += failed_files;
     save_chunk(core, job, index, payload);

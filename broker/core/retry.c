@@ -11,7 +11,7 @@ static void again(struct core *core, struct job *job, uint32_t index)
     }
     if (!BUG(retry_keeps_attempts))
         chunk_forget_trouble(core, chunk);
-    chunk->saving = false;
+    chunk_saving(job, chunk, false);
     chunk_move(core, job, index, CHUNK_READY);
     save_chunk(core, job, index, NULL);
 }

@@ -71,6 +71,7 @@ struct job {
     uint32_t cursor;                 /* all from here on were never looked at */
     uint32_t retry_head, retry_tail; /* chunk index + 1; NONE */
     uint32_t count[CHUNK_STATES];
+    uint32_t n_saving; /* of the FAILED ones: the row is not durable yet, so they are not shown */
     uint64_t files, failed_files, bytes_in, bytes_out, bytes_done;
     uint16_t *held; /* per agent: its leases of this job; NULL while it has one chunk */
     size_t held_room;
@@ -160,13 +161,16 @@ struct core {
 /* chunk.c: the only writer of chunk.state, by the state table */
 void chunk_move(struct core *core, struct job *job, uint32_t chunk, enum core_chunk_state to);
 bool chunk_final(const struct chunk *chunk);
-struct trouble *chunk_trouble(struct core *core, struct chunk *chunk); /* makes one */
+bool chunk_is_over(const struct core *core, const struct chunk *chunk); /* a limit is reached */
+void chunk_saving(struct job *job, struct chunk *chunk, bool saving);   /* FAILED, not yet shown */
+struct trouble *chunk_trouble(struct core *core, struct chunk *chunk);  /* makes one */
 void chunk_forget_trouble(struct core *core, struct chunk *chunk);
 const struct trouble *chunk_trouble_view(const struct core *core,
                                          const struct chunk *chunk); /* zeroes */
 void chunk_requeue(struct job *job, uint32_t chunk);
 
 /* lease.c */
+void lease_count_first(struct core *core, struct job *job); /* its only chunk has company now */
 struct lease *
 lease_give(struct core *core, struct job *job, uint32_t chunk, uint32_t agent, int64_t now_ms);
 struct lease *lease_adopt(
@@ -244,6 +248,7 @@ void after(struct core *core, struct effect effect); /* seq 0 = the newest */
 void reply(
     struct core *core, uint64_t ref, enum core_code code, uint64_t job, uint32_t add); /* at once */
 void reply_after(struct core *core, uint64_t ref, enum core_code code, uint64_t job, uint32_t add);
+void taken_after(struct core *core, uint32_t agent, const struct core_lease_ref *ref);
 void note(struct core *core, enum core_note kind, uint64_t job, uint32_t chunk, uint32_t agent);
 void committed(struct core *core, uint64_t seq, int64_t now_ms);
 

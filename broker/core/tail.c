@@ -23,7 +23,7 @@ wants_twin(const struct core *core, const struct lease *lease, uint32_t agent, i
     const struct chunk *chunk = &job->chunks[lease->chunk];
     bool free_place = chunk->lease[1] == NONE || BUG(twin_without_end);
     bool other = lease_other_agent(core, chunk, agent) || BUG(twin_same_agent);
-    return chunk->state == CHUNK_LEASED && free_place && other &&
+    return chunk->state == CHUNK_LEASED && free_place && other && !chunk_is_over(core, chunk) &&
            now_ms - lease->start_ms >= TWIN_MIN_MS && pick_fits(core, job, chunk, agent) &&
            pick_credit(&core->agents[agent], chunk->bytes);
 }
