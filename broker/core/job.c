@@ -252,6 +252,8 @@ static void forget(struct core *core, struct job *job, const struct core_event *
 {
     if (job && !job->ending)
         stop(core, job);
+    if (job)
+        job->forgotten = true;
     save(core, (struct core_action){.row = ROW_FORGET, .job = event->job});
     after(core, (struct effect){.kind = FX_FORGOTTEN, .job = event->job});
     reply_after(core, event->ref, CORE_OK, event->job, 0);
@@ -264,8 +266,8 @@ void job_event(struct core *core, const struct core_event *event, int64_t now_ms
         submit(core, event, now_ms);
     else if (event->type == EV_FORGET)
         forget(core, job, event);
-    else if (!job)
-        reply(core, event->ref, CORE_NOT_FOUND, event->job, 0);
+    else if (!job || job->forgotten)
+        reply_after(core, event->ref, CORE_NOT_FOUND, event->job, 0);
     else if (event->type == EV_ADD)
         add(core, job, event, now_ms);
     else if (event->type == EV_SEAL)

@@ -56,7 +56,8 @@ struct job {
     enum core_job_status status;     /* shown */
     enum core_job_status row_status; /* what the newest row says */
     bool sealed;
-    bool ending; /* its final row is on the way: nothing is dispatched, nothing more accepted */
+    bool forgotten; /* its FORGET is on the way: no client finds it, no row may follow */
+    bool ending;    /* its final row is on the way: nothing is dispatched, nothing more accepted */
     bool has_key;
     uint8_t key[16];
     uint64_t body_hash;
