@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,9 @@
 
 static void take_output(struct rig *rig, struct rig_chunk *chunk, int fd, uint64_t size)
 {
+    int seals = fcntl(fd, F_GET_SEALS);
+    assert(seals >= 0 && (seals & F_SEAL_WRITE) && (seals & F_SEAL_SHRINK) &&
+           (seals & F_SEAL_GROW));
     if (!rig->only_count) {
         uint8_t *p = sw_buf_reserve(&chunk->output, size);
         assert(sw_pread_all(fd, p, size, 0) == 0);

@@ -118,6 +118,38 @@ static void test_many(void **state)
     rig_close(&rig);
 }
 
+/* Inputs and outputs of all sizes up to what travels inside packets, and one byte more. */
+static void test_sizes(void **state)
+{
+    enum { N = 400 };
+    struct rig rig;
+    struct rig_chunk *chunks = calloc(N, sizeof *chunks);
+    char *text = malloc(SLOT_INLINE_MAX + 2);
+    (void)state;
+    rig_open(&rig);
+    rig_prepare(&rig, NULL, NULL, NULL);
+    for (size_t i = 0; i < N; i++) {
+        const char *p = text;
+        size_t n = i < 30 ? SLOT_INLINE_MAX + 1 - i : i % 8 ? i * 37 : SLOT_INLINE_MAX - 100;
+        memset(text, 'a' + (int)(i % 26), n);
+        text[n] = 0;
+        rig_stream(&chunks[i].stream, &p, 1, 0);
+        rig_add(&rig, &chunks[i]);
+    }
+    rig_wait(&rig, N);
+    for (size_t i = 0; i < N; i++) {
+        size_t n = i < 30 ? SLOT_INLINE_MAX + 1 - i : i % 8 ? i * 37 : SLOT_INLINE_MAX - 100;
+        memset(text, 'a' + (int)(i % 26), n);
+        assert_int_equal(chunks[i].end, SLOT_DONE);
+        assert_int_equal(chunks[i].output.size, n);
+        assert_memory_equal(chunks[i].output.data, text, n);
+        rig_chunk_done(&chunks[i]);
+    }
+    free(text);
+    free(chunks);
+    rig_close(&rig);
+}
+
 static void test_refused(void **state)
 {
     struct rig rig;
@@ -185,9 +217,10 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--slot") == 0)
         return slot_main(bad_kernels());
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hash),    cmocka_unit_test(test_kernels),
-        cmocka_unit_test(test_iconv),   cmocka_unit_test(test_many),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_hash),           cmocka_unit_test(test_kernels),
+        cmocka_unit_test(test_iconv),          cmocka_unit_test(test_many),
+        cmocka_unit_test(test_sizes),          cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,8 @@
 #include "bad_kernels.h"
 #include "slot_rig.h"
 
+#include "base/pack.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -45,6 +47,56 @@ static void test_malformed(void **state)
         rig_chunk_done(&chunk);
     }
     assert_true(refused >= good.size);
+    rig_close(&rig);
+}
+
+/* Heads that are well-formed msgpack and make no sense: mode, mtime, file size, offset, size, lead,
+ * tail of the first of two files. */
+static void test_senseless(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t name_size;
+        uint64_t field[7];
+        bool good;
+    } cases[] = {
+        {"fine", 4, {0644, 0, 100, 50, 4, 0, 0}, true},
+        {"any\nbytes\xff", 10, {0644, 0, 4, 0, 4, 0, 0}, true},
+        {"a\0b", 3, {0644, 0, 4, 0, 4, 0, 0}, false},
+        {"mode", 4, {1ULL << 32, 0, 4, 0, 4, 0, 0}, false},
+        {"mtime", 5, {0644, UINT64_MAX, 4, 0, 4, 0, 0}, false},
+        {"size", 4, {0644, 0, 3, 0, 4, 0, 0}, false},
+        {"huge", 4, {0644, 0, UINT64_MAX, 0, 4, 0, 0}, false},
+        {"offset", 6, {0644, 0, 100, 97, 4, 0, 0}, false},
+        {"offset", 6, {0644, 0, 100, UINT64_MAX, 4, 0, 0}, false},
+        {"lead", 4, {0644, 0, 100, 0, 4, 1, 0}, false},
+        {"lead", 4, {0644, 0, 100, 50, 3, 1, 0}, true},
+        {"lead", 4, {0644, 0, 100, 50, 2, 2, 0}, false},
+        {"tail", 4, {0644, 0, 100, 0, 4, 0, 1}, false}, /* not the last file */
+        {"short", 5, {0644, 0, 100, 0, 50, 0, 0}, false},
+    };
+    struct rig rig;
+    (void)state;
+    rig_open(&rig);
+    rig_prepare(&rig, NULL, NULL, NULL);
+    for (uint32_t i = 0; i < SW_COUNT(cases); i++) {
+        struct rig_chunk chunk = {0};
+        static const uint64_t second[] = {0644, 0, 4, 0, 4, 0, 0};
+        sw_pack_array(&chunk.stream, 2);
+        for (size_t k = 0; k < 2; k++) {
+            sw_pack_array(&chunk.stream, 8);
+            sw_pack_bytes(&chunk.stream, k ? "b" : cases[i].name, k ? 1 : cases[i].name_size);
+            for (size_t f = 0; f < 7; f++)
+                sw_pack_u64(&chunk.stream, (k ? second : cases[i].field)[f]);
+        }
+        sw_buf_text(&chunk.stream, "aaaabbbb");
+        rig_add(&rig, &chunk);
+        rig_wait(&rig, i + 1);
+        if ((chunk.end == SLOT_DONE) != cases[i].good)
+            print_error("case %u (%s): %s\n", i, cases[i].name, chunk.reason);
+        assert_int_equal(chunk.end, cases[i].good ? SLOT_DONE : SLOT_FAIL);
+        rig_chunk_done(&chunk);
+    }
     rig_close(&rig);
 }
 
@@ -134,9 +186,8 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--slot") == 0)
         return slot_main(bad_kernels());
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_tail),
-        cmocka_unit_test(test_tail_ends),
+        cmocka_unit_test(test_malformed),  cmocka_unit_test(test_senseless),
+        cmocka_unit_test(test_tail),       cmocka_unit_test(test_tail_ends),
         cmocka_unit_test(test_tail_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
