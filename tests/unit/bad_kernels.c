@@ -192,6 +192,8 @@ static int act_run(void *state,
             if ((size_t)got == strlen(acts[i].word) &&
                 memcmp(acts[i].word, bytes, (size_t)got) == 0)
                 acts[i].act();
+        if (first && got > 6 && memcmp(bytes, "forge ", 6) == 0)
+            bad_forge((char *)bytes); /* the buffer has zeros behind */
         if (first && got == 5 && memcmp(bytes, "error", 5) == 0) {
             out->write(out, "half", 4);
             return sw_fail(ret_error, EBADMSG, "a corrupt file \x1b[1m");

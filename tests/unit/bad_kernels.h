@@ -7,4 +7,7 @@
 /* These and the real ones, for slot_main. */
 const struct sw_kernel *const *bad_kernels(void);
 
+/* `forge SEED NUMBER`: sends a few made-up records about that run. */
+void bad_forge(const char *text);
+
 #endif

@@ -208,6 +208,35 @@ static void test_sweep(void **state)
     assert_no_children();
 }
 
+/* A process that forges what it says about itself: any end is right, but the agent lives and goes
+ * on. */
+static void test_forged(void **state)
+{
+    enum { ALL = 20000, BUDGET_MS = 8000 };
+    struct rig rig;
+    uint32_t n = 0;
+    (void)state;
+    bool all = getenv("SHADOW_LONG") != NULL;
+    int64_t until = sw_boot_ms() + BUDGET_MS;
+    while (n < ALL && (all || sw_boot_ms() < until)) {
+        rig_open(&rig); /* a new one each time: run numbers begin at 1 */
+        rig.only_count = true;
+        rig_prepare(&rig, NULL, NULL, NULL);
+        struct rig_chunk chunk = {.run.cpu_seconds = 1, .tail = "tail", .tail_size = 4};
+        char text[64];
+        const char *texts[2] = {text, "more"};
+        snprintf(text, sizeof text, "forge %u 1", n);
+        chunk.run.isolated = n++ % 4 == 0;
+        rig_stream(&chunk.stream, texts, 2, 4);
+        rig_add(&rig, &chunk);
+        rig_wait(&rig, 1);
+        rig_chunk_done(&chunk);
+        assert_works(&rig);
+        rig_close(&rig);
+    }
+    print_message("covered: forged records %u of %d\n", n, ALL);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--slot") == 0)
@@ -215,7 +244,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each),     cmocka_unit_test(test_among_others),
         cmocka_unit_test(test_isolated), cmocka_unit_test(test_not_isolated),
-        cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_sweep),    cmocka_unit_test(test_forged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
