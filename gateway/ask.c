@@ -9,6 +9,7 @@ struct asking {
     struct request *request;
     enum sw_message_type asked, expect;
     ask_then *then;
+    void *context;
 };
 
 /* clang-format off */
@@ -64,7 +65,7 @@ static void asked(void *arg, const struct sw_message *answer, bool repeated)
     if (!r->connection)
         ; /* nobody waits any more */
     else if (answer && answer->type == asking->expect)
-        asking->then(r, answer);
+        asking->then(r, asking->context, answer);
     else
         ask_failed(r, answer);
     sw_release(asking);
@@ -75,10 +76,12 @@ void ask_broker(struct request *r,
                 enum sw_message_type type,
                 void *message,
                 enum sw_message_type expect,
-                ask_then *then)
+                ask_then *then,
+                void *context)
 {
     struct asking *asking = sw_alloc(1, sizeof *asking);
-    *asking = (struct asking){.request = r, .asked = type, .expect = expect, .then = then};
+    *asking = (struct asking){
+        .request = r, .asked = type, .expect = expect, .then = then, .context = context};
     request_hold(r);
     broker_ask(r->gateway->broker, type, message, NULL, 0, asked, asking);
 }

@@ -7,12 +7,13 @@
 
 /* `then` gets an answer of type `expect` only; everything else has been answered already. It is not
  * called when the client is gone. */
-typedef void ask_then(struct request *, const struct sw_message *answer);
+typedef void ask_then(struct request *, void *context, const struct sw_message *answer);
 void ask_broker(struct request *,
                 enum sw_message_type type,
                 void *message,
                 enum sw_message_type expect,
-                ask_then *then);
+                ask_then *then,
+                void *context);
 
 /* Like it, for what needs every outcome, also when the client is gone: ask_failed answers what is
  * not `expect`. */

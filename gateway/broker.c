@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "broker_keys.h"
 #include "proto/link.h"
 
 #include <assert.h>
@@ -24,7 +25,6 @@
 #define REBUILD_MS 5000 /* what a dead socket has queued is thrown away */
 #define TICK_MS    250
 #define ASKS_MAX   4096 /* some for each connection; more would be a leak */
-#define KEY_FILE   "broker.key"
 
 struct ask {
     uint64_t ref;
@@ -208,21 +208,6 @@ static void on_tick(uv_timer_t *timer)
         probe(broker, now_ms);
 }
 
-static int read_keys(struct broker *broker, struct sw_err *err)
-{
-    char path[4400];
-    const struct options *options = broker->gateway->options;
-    snprintf(path, sizeof path, "%s/gateway/" KEY_FILE, options->state);
-    int r = sw_keys_read(path, &broker->keys, err);
-    if (r == -ENOENT)
-        return sw_fail(err, ENOENT,
-                       "no key for the broker; make it: shadow-broker --state DIR --add-peer "
-                       "gateway:gateway:DIR/gateway/" KEY_FILE);
-    if (r == 0 && !broker->keys.server_key[0])
-        return sw_fail(err, EINVAL, "gateway/" KEY_FILE " lacks the broker's public key");
-    return r;
-}
-
 int broker_open(struct gateway *g, void (*there)(void *arg), void *arg, struct sw_err *err)
 {
     struct broker *broker = sw_alloc(1, sizeof *broker);
@@ -231,7 +216,7 @@ int broker_open(struct gateway *g, void (*there)(void *arg), void *arg, struct s
     broker->first_arg = arg;
     broker->next_ref = sw_random_u64() >> 16;
     snprintf(broker->endpoint, sizeof broker->endpoint, "tcp://%s", g->options->broker);
-    int r = read_keys(broker, err);
+    int r = broker_keys_read(g->options, &broker->keys, err);
     if (r == 0)
         r = build_socket(broker, err);
     if (r < 0) {

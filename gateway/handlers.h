@@ -22,4 +22,29 @@ void tus_patch_begin(struct request *);
 void tus_patch(struct request *);
 void tus_piece(struct request *, const char *p, size_t n);
 
+/* jobs.c */
+void jobs_list(struct request *);
+void jobs_get(struct request *);
+void jobs_why(struct request *);
+void jobs_cancel(struct request *);
+void jobs_retry(struct request *);
+void jobs_seal(struct request *);
+void jobs_delete(struct request *);
+void jobs_set(struct request *);
+
+/* submit.c, submit_body.c, submit_add.c */
+void submit_json(struct request *);
+void submit_any(struct request *);
+void submit_body_begin(struct request *);
+void submit_body_piece(struct request *, const char *p, size_t n);
+void submit_add(struct request *);
+
+/* devices.c, status.c, metrics.c */
+void devices_list(struct request *);
+void devices_get(struct request *);
+void devices_drain(struct request *);
+void devices_resume(struct request *);
+void status_show(struct request *);
+void metrics_show(struct request *);
+
 #endif

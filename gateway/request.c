@@ -10,13 +10,23 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "reply.h"
-#include "work.h"
 
 #include <assert.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define PARSE_HERE_MAX ((size_t)64 << 10) /* a larger JSON body is parsed off the loop */
+struct kept {
+    void *p;
+    void (*done)(void *p);
+    struct kept *next;
+};
+
+void request_keep(struct request *r, void *p, void (*done)(void *p))
+{
+    struct kept *kept = sw_alloc(1, sizeof *kept);
+    *kept = (struct kept){.p = p, .done = done, .next = r->kept};
+    r->kept = kept;
+}
 
 void request_hold(struct request *r)
 {
@@ -28,8 +38,11 @@ void request_release(struct request *r)
     assert(r->references > 0);
     if (--r->references)
         return;
-    if (r->state_done)
-        r->state_done(r->state);
+    for (struct kept *kept; (kept = r->kept);) {
+        r->kept = kept->next;
+        kept->done(kept->p);
+        sw_release(kept);
+    }
     if (r->reply)
         MHD_destroy_response(r->reply);
     json_decref(r->json);
@@ -209,58 +222,18 @@ static enum MHD_Result on_piece(struct request *r, const char *data, size_t *siz
     return r->reply ? drop_piece(r) : MHD_YES;
 }
 
-struct parsing {
-    struct request *request;
-    const struct sw_buf *body;
-    json_t *json;
-    struct sw_err err;
-    int result;
-};
-
-static void parse_in_pool(void *arg)
-{
-    struct parsing *p = arg;
-    p->result = body_parse(p->body, &p->json, &p->err);
-}
-
-static void parsed(void *arg)
-{
-    struct parsing *p = arg;
-    struct request *r = p->request;
-    r->json = p->json;
-    if (p->result < 0)
-        reply_error(r, REPLY_BAD_REQUEST, "%s", p->err.text);
-    else if (r->connection)
-        r->route->handle(r);
-    sw_release(p);
-    request_release(r);
-}
-
-static void start(struct request *r)
-{
-    r->started = true;
-    if (r->streams || r->route->body == BODY_NONE) {
-        r->route->handle(r);
-        return;
-    }
-    struct parsing *p = sw_alloc(1, sizeof *p);
-    *p = (struct parsing){.request = r, .body = &r->body};
-    request_hold(r);
-    if (r->body.size > PARSE_HERE_MAX) {
-        work_start(r->gateway, p, parse_in_pool, parsed);
-    } else {
-        parse_in_pool(p);
-        parsed(p);
-    }
-}
-
 /* The whole request is there, or its answer has come meanwhile. */
 static enum MHD_Result on_end(struct request *r)
 {
     if (r->dropping)
         return MHD_NO;
-    if (!r->reply && !r->started)
-        start(r);
+    if (!r->reply && !r->started) {
+        r->started = true;
+        if (r->streams || r->route->body == BODY_NONE)
+            r->route->handle(r);
+        else
+            body_handle(r);
+    }
     if (r->reply)
         return queue_reply(r);
     request_suspend(r);

@@ -35,8 +35,8 @@ struct request {
     struct MHD_Response *reply; /* decided, not yet queued */
     unsigned status;
 
-    void *state; /* the handler's; state_done frees it with the request */
-    void (*state_done)(void *state);
+    void *state; /* the handler's */
+    struct kept *kept;
 
     unsigned references;
     bool head_seen;  /* whole */
@@ -53,6 +53,9 @@ struct request {
     size_t ignored_bytes;
     struct sw_buf error_text; /* of the reply, when it is an error */
 };
+
+/* Frees p by `done` with the request. */
+void request_keep(struct request *, void *p, void (*done)(void *p));
 
 void request_hold(struct request *);
 void request_release(struct request *); /* the last one frees it */
@@ -87,9 +90,8 @@ void request_completed(void *ignored,
  * answered. */
 bool head_check(struct request *, const char *url, const char *method);
 
-/* body.c: bounds what a JSON body may make of the memory before it is parsed. */
-int body_scan(const char *p, size_t size, struct sw_err *err);
-/* Parses request->body into request->json; -EINVAL with words. */
-int body_parse(const struct sw_buf *body, json_t **ret, struct sw_err *err);
+/* body.c: parses request->body into request->json, then calls the route's handler; answers 400 when
+ * it is none. */
+void body_handle(struct request *);
 
 #endif

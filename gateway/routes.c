@@ -8,17 +8,39 @@
 #include <string.h>
 
 /* clang-format off */
+#define V ROLE_VIEWER
+#define S ROLE_SUBMITTER
+#define A ROLE_ADMIN
 const struct route routes[] = {
-    {"GET",    "/healthz",          ROLE_NONE,   BODY_NONE, about_health,  NULL, NULL},
-    {"GET",    "/api/openapi.yaml", ROLE_NONE,   BODY_NONE, about_openapi, NULL, NULL},
-    {"GET",    "/api/version",      ROLE_VIEWER, BODY_NONE, about_version, NULL, NULL},
-    {"GET",    "/api/types",        ROLE_VIEWER, BODY_NONE, about_types,   NULL, NULL},
-    {"OPTIONS", "/api/uploads",     ROLE_SUBMITTER, BODY_NONE,   tus_options, NULL, NULL},
-    {"POST",    "/api/uploads",     ROLE_SUBMITTER, BODY_STREAM, tus_create,  tus_create_begin, tus_piece},
-    {"OPTIONS", "/api/uploads/:id", ROLE_SUBMITTER, BODY_NONE,   tus_options, NULL, NULL},
-    {"HEAD",    "/api/uploads/:id", ROLE_SUBMITTER, BODY_NONE,   tus_status,  NULL, NULL},
-    {"PATCH",   "/api/uploads/:id", ROLE_SUBMITTER, BODY_STREAM, tus_patch,   tus_patch_begin, tus_piece},
-    {"DELETE",  "/api/uploads/:id", ROLE_SUBMITTER, BODY_NONE,   tus_remove,  NULL, NULL},
+    {"GET",     "/healthz",          ROLE_NONE, BODY_NONE, about_health, NULL, NULL},
+    {"GET",     "/api/openapi.yaml", ROLE_NONE, BODY_NONE, about_openapi, NULL, NULL},
+    {"GET",     "/api/version",      V, BODY_NONE, about_version, NULL, NULL},
+    {"GET",     "/api/types",        V, BODY_NONE, about_types, NULL, NULL},
+    {"GET",     "/api/status",       V, BODY_NONE, status_show, NULL, NULL},
+    {"GET",     "/metrics",          V, BODY_NONE, metrics_show, NULL, NULL},
+
+    {"POST",    "/api/jobs",            S, BODY_EITHER, submit_any, submit_body_begin, submit_body_piece},
+    {"GET",     "/api/jobs",            V, BODY_NONE, jobs_list, NULL, NULL},
+    {"GET",     "/api/jobs/:id",        V, BODY_NONE, jobs_get, NULL, NULL},
+    {"PATCH",   "/api/jobs/:id",        S, BODY_JSON, jobs_set, NULL, NULL},
+    {"DELETE",  "/api/jobs/:id",        S, BODY_NONE, jobs_delete, NULL, NULL},
+    {"POST",    "/api/jobs/:id/inputs", S, BODY_JSON, submit_add, NULL, NULL},
+    {"POST",    "/api/jobs/:id/seal",   S, BODY_NONE, jobs_seal, NULL, NULL},
+    {"POST",    "/api/jobs/:id/cancel", S, BODY_NONE, jobs_cancel, NULL, NULL},
+    {"POST",    "/api/jobs/:id/retry",  S, BODY_NONE, jobs_retry, NULL, NULL},
+    {"GET",     "/api/jobs/:id/why",    V, BODY_NONE, jobs_why, NULL, NULL},
+
+    {"GET",     "/api/devices",            V, BODY_NONE, devices_list, NULL, NULL},
+    {"GET",     "/api/devices/:id",        V, BODY_NONE, devices_get, NULL, NULL},
+    {"POST",    "/api/devices/:id/drain",  A, BODY_NONE, devices_drain, NULL, NULL},
+    {"POST",    "/api/devices/:id/resume", A, BODY_NONE, devices_resume, NULL, NULL},
+
+    {"OPTIONS", "/api/uploads",     S, BODY_NONE, tus_options, NULL, NULL},
+    {"POST",    "/api/uploads",     S, BODY_STREAM, tus_create, tus_create_begin, tus_piece},
+    {"OPTIONS", "/api/uploads/:id", S, BODY_NONE, tus_options, NULL, NULL},
+    {"HEAD",    "/api/uploads/:id", S, BODY_NONE, tus_status, NULL, NULL},
+    {"PATCH",   "/api/uploads/:id", S, BODY_STREAM, tus_patch, tus_patch_begin, tus_piece},
+    {"DELETE",  "/api/uploads/:id", S, BODY_NONE, tus_remove, NULL, NULL},
 };
 /* clang-format on */
 const size_t n_routes = sizeof routes / sizeof *routes;

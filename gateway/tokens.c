@@ -184,18 +184,27 @@ void tokens_destroy(struct tokens **p)
     *p = NULL;
 }
 
-static void reload_if_changed(struct tokens *tokens, int64_t now_ms)
+/* True when the list may be another than before. */
+static bool reload_if_changed(struct tokens *tokens)
 {
     struct stat now = {0};
-    if (now_ms - tokens->checked_ms < RECHECK_MS)
-        return;
-    tokens->checked_ms = now_ms;
     if (fstatat(tokens->gateway_fd, FILE_NAME, &now, 0) == 0 && now.st_ino == tokens->seen.st_ino &&
         now.st_size == tokens->seen.st_size &&
         memcmp(&now.st_mtim, &tokens->seen.st_mtim, sizeof now.st_mtim) == 0)
-        return;
+        return false;
     if (load(tokens, NULL) < 0)
         tokens->n = 0; /* an unreadable list lets nobody in */
+    return true;
+}
+
+static const struct token *find(const struct tokens *tokens, const uint8_t hash[HASH_SIZE])
+{
+    const struct token *found = NULL;
+    for (size_t i = 0; i < tokens->n; i++) { /* all of them: the time tells nothing */
+        if (sodium_memcmp(tokens->list[i].hash, hash, HASH_SIZE) == 0)
+            found = &tokens->list[i];
+    }
+    return found;
 }
 
 enum role tokens_check(struct tokens *tokens,
@@ -205,13 +214,14 @@ enum role tokens_check(struct tokens *tokens,
                        char ret_id[TOKEN_ID_TEXT])
 {
     uint8_t hash[HASH_SIZE];
-    const struct token *found = NULL;
-    reload_if_changed(tokens, now_ms);
-    hash_of(text, size, hash);
-    for (size_t i = 0; i < tokens->n; i++) { /* all of them: the time tells nothing */
-        if (sodium_memcmp(tokens->list[i].hash, hash, HASH_SIZE) == 0)
-            found = &tokens->list[i];
+    if (now_ms - tokens->checked_ms >= RECHECK_MS) {
+        tokens->checked_ms = now_ms;
+        reload_if_changed(tokens);
     }
+    hash_of(text, size, hash);
+    const struct token *found = find(tokens, hash);
+    if (!found && reload_if_changed(tokens)) /* one made just now is known at once */
+        found = find(tokens, hash);
     if (!found)
         return ROLE_NONE;
     memcpy(ret_id, found->id, TOKEN_ID_TEXT);

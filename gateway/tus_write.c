@@ -23,7 +23,7 @@ static struct inlet *attach(struct request *r, const struct inlet_plan *plan)
 {
     struct inlet *inlet = inlet_new(r, plan);
     r->state = inlet;
-    r->state_done = abandon;
+    request_keep(r, inlet, abandon);
     return inlet;
 }
 

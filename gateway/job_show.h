@@ -1,0 +1,19 @@
+/* Answers that show a job. */
+#ifndef GATEWAY_JOB_SHOW_H
+#define GATEWAY_JOB_SHOW_H
+
+#include "request.h"
+
+#include <stdint.h>
+
+/* `{job, chunks, nextChunkCursor}` with the chunks from `from`, or only `{job}`. */
+void job_show(struct request *, unsigned status, uint64_t job, uint64_t from, bool with_chunks);
+
+/* The id in the route's argument; false: answered 404. */
+bool job_argument(struct request *, uint64_t *ret_job);
+
+/* For routes that change a job: `then` runs if it is the token's own, or the token is an admin's.
+ */
+void job_own(struct request *, void (*then)(struct request *, uint64_t job));
+
+#endif
