@@ -117,6 +117,42 @@ static void slots_rate(const struct sw_buf *stream, double seconds)
            (cpu + cpu_s(RUSAGE_CHILDREN)) * 1e6 / (double)n_done, (uintmax_t)n_bad);
 }
 
+static int compare(const void *a, const void *b)
+{
+    const double *x = a;
+    const double *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* One chunk at a time: there, through the kernel and back. */
+static void slot_latency(const struct sw_buf *stream)
+{
+    enum { N = 5000 };
+    static double took_us[N];
+    static struct bench_slot bench;
+    struct slot_setup setup = {.kernel = "hash", .memory_bytes = (uint64_t)256 << 20};
+    bench.slot = slot_new(&calls, &bench);
+    if (!bench.slot || slot_prepare(bench.slot, &setup) < 0)
+        exit(1);
+    bench.runs[0] =
+        (struct slot_run){.input = stream->data, .input_size = stream->size, .input_fd = -1};
+    for (size_t i = 0; i < N; i++) {
+        double start = now_s(CLOCK_MONOTONIC);
+        struct pollfd fd = {.fd = slot_fd(bench.slot), .events = POLLIN};
+        bench.n_ended = 0;
+        slot_add(bench.slot, &bench.runs[0]);
+        slot_pump(bench.slot, sw_boot_ms());
+        while (!bench.n_ended) {
+            poll(&fd, 1, 500);
+            slot_pump(bench.slot, sw_boot_ms());
+        }
+        took_us[i] = (now_s(CLOCK_MONOTONIC) - start) * 1e6;
+    }
+    slot_destroy(&bench.slot);
+    qsort(took_us, N, sizeof *took_us, compare);
+    printf("one at a time: p50 %.0f us, p99 %.0f us\n", took_us[N / 2], took_us[N * 99 / 100]);
+}
+
 /* ---- what bounds it ---- */
 
 struct memory_reader {
@@ -226,6 +262,7 @@ int main(int argc, char **argv)
     double seconds = argc > 1 ? atof(argv[1]) : 2;
     make_stream(&stream);
     slots_rate(&stream, seconds);
+    slot_latency(&stream);
     kernel_rate(seconds);
     echo_rate(stream.size, 1, seconds);
     echo_rate(stream.size, 64, seconds);
