@@ -149,6 +149,21 @@ static void test_uploads_that_cannot_be_linked(void **state)
     assert_int_equal(sw_job_dir_link(job_fd, uploads_fd, id, 0, &part, &manifest, &err), -EBADMSG);
     assert_false(is_there("jobs/7/in.0.0") || is_there("jobs/7/in.0.0.sum"));
     assert_int_equal(unlinkat(uploads_fd, id, 0), 0);
+    place_fd = uploads_fd; /* two files, the second cut: nothing of the first stays behind */
+    upload = create(UINT64_MAX, "", id);
+    uint8_t bytes[20] = {0};
+    const struct sw_entry entry = {.name = "x", .name_size = 1, .size = 10};
+    assert_int_equal(sw_upload_entry(upload, &entry), 0);
+    assert_int_equal(sw_upload_entry(upload, &entry), 0);
+    append(upload, bytes, 20);
+    assert_int_equal(sw_upload_finish(upload, 0, &err), 0);
+    sw_upload_close(&upload);
+    place_fd = whole;
+    snprintf(path, sizeof path, "uploads/%s", id);
+    assert_int_equal(truncateat(path, 19), 0);
+    assert_int_equal(sw_job_dir_link(job_fd, uploads_fd, id, 0, &part, &manifest, &err), -EBADMSG);
+    assert_int_equal(manifest.size, 0);
+    assert_int_equal(unlinkat(uploads_fd, id, 0), 0);
     assert_int_equal(symlinkat("/etc/passwd", uploads_fd, id), 0); /* a hostile gateway */
     assert_int_equal(sw_job_dir_link(job_fd, uploads_fd, id, 0, &part, &manifest, &err), -EBADMSG);
     assert_false(is_there("jobs/7/in.0.0"));

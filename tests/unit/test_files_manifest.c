@@ -168,7 +168,8 @@ static void test_hostile_bytes(void **state)
         {"\xdd\xff\xff\xff\xff\xa1z\0\0\0\0\0\0\xa1", 14}, /* as many, and the first are good */
         {"\x95\xdb\xff\xff\xff\xff", 6},                   /* a name of 4 GiB */
         {"\x95\xc6\x7f\xff\xff\xffzzzz", 10},
-        {"\x94\xa1z\0\0\0", 6},                                      /* a field too few */
+        {"\x94\xa1z\0\0\0", 6}, /* a field too few */
+        {"\x94\xa1z\0\0\0\0", 7},
         {"\x95\xa0\0\0\0\0", 6},                                     /* no name */
         {"\x95\xa2z\0\0\0\0\0", 8},                                  /* a NUL in it */
         {"\x95\xa1z\xff\0\0\0", 7},                                  /* a mode below zero */

@@ -75,11 +75,12 @@ static void test_plans_that_are_none(void **state)
         struct sw_plan_head head;
         struct sw_plan_piece pieces[3];
     } bad[] = {
-        {{0, 1}, {{.chunk = 1}, {.chunk = 1}, {.chunk = 1}}},          /* no chunk 0 */
-        {{0, 3}, {{.chunk = 0}, {.chunk = 2}, {.chunk = 2}}},          /* a gap */
-        {{0, 2}, {{.chunk = 0}, {.chunk = 1}, {.chunk = 0}}},          /* falls */
-        {{0, 2}, {{.chunk = 0}, {.chunk = 1}, {.chunk = 2}}},          /* one too many */
-        {{0, 4}, {{.chunk = 0}, {.chunk = 1}, {.chunk = 2}}},          /* one too few */
+        {{0, 1}, {{.chunk = 1}, {.chunk = 1}, {.chunk = 1}}}, /* no chunk 0 */
+        {{0, 3}, {{.chunk = 0}, {.chunk = 2}, {.chunk = 2}}}, /* a gap */
+        {{0, 2}, {{.chunk = 0}, {.chunk = 1}, {.chunk = 0}}}, /* falls */
+        {{0, 2}, {{.chunk = 0}, {.chunk = 1}, {.chunk = 2}}}, /* one too many */
+        {{0, 4}, {{.chunk = 0}, {.chunk = 1}, {.chunk = 2}}}, /* one too few */
+        {{0, 3}, {{.chunk = 0}, {.chunk = 1}, {.chunk = 1}}},
         {{UINT32_MAX, 1}, {{.chunk = 0}, {.chunk = 0}, {.chunk = 0}}}, /* ends beyond 32 bits */
         {{0, 1}, {{.entry = 2}, {.entry = 1}, {.entry = 3}}},          /* entries fall */
         {{0, 1}, {{.lead = 1}, {.entry = 0}, {.entry = 0}}},           /* leads before its file */

@@ -166,6 +166,9 @@ static void test_a_full_disk_takes_nothing_half(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(r, -EFBIG);
     assert_int_equal(sw_upload_received(upload), 1000);
+    struct stat st;
+    assert_int_equal(fstatat(place_fd, id, &st, 0), 0);
+    assert_int_equal(st.st_size, 1000);
     append(upload, p, 3000);
     assert_int_equal(sw_upload_sync(upload), 0);
     sw_upload_close(&upload);

@@ -3,6 +3,9 @@
 
 #include "files/checked.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+
 /* The upload, complete, has one file of n pattern bytes with good sums. */
 static void assert_whole(const char *id, size_t n)
 {
@@ -74,15 +77,13 @@ static void test_a_tar_with_a_prefix(void **state)
     (void)state;
     static uint8_t tar[4 * 512] = "sub/a \xff";
     char id[33];
-    memcpy(tar + 100, "0000640\0", 8);
-    memcpy(tar + 124, "00000000003\0", 12);
-    memcpy(tar + 136, "00000000007\0", 12);
-    memcpy(tar + 148, "        0", 9);
-    memcpy(tar + 257,
-           "ustar\0"
-           "00",
-           8);
-    memcpy(tar + 512, "abc", 3);
+    snprintf((char *)tar + 100, 8, "0000640");
+    snprintf((char *)tar + 124, 12, "00000000003");
+    snprintf((char *)tar + 136, 12, "00000000007");
+    memset(tar + 148, ' ', 8);
+    snprintf((char *)tar + 257, 6, "ustar");
+    tar[156] = tar[263] = tar[264] = '0';
+    memset(tar + 512, 'x', 3);
     unsigned sum = 0;
     for (size_t i = 0; i < 512; i++)
         sum += tar[i];
@@ -185,6 +186,61 @@ static void test_a_torn_slot_is_the_one_before(void **state)
     free(p);
 }
 
+/* The child appends and syncs for ever and says each offset that is acknowledged. */
+static void write_until_killed(const char *id, int acknowledged_fd)
+{
+    struct sw_upload *upload = NULL;
+    uint8_t bytes[5000];
+    if (sw_upload_open(place_fd, id, &upload) < 0)
+        _exit(2);
+    for (;;) {
+        uint64_t offset = sw_upload_received(upload);
+        fill(bytes, sizeof bytes, offset);
+        if (sw_upload_append(upload, bytes, sizeof bytes) < 0)
+            _exit(3);
+        if (offset / sizeof bytes % 4)
+            continue;
+        if (sw_upload_sync(upload) < 0)
+            _exit(4);
+        offset = sw_upload_info(upload)->offset;
+        if (write(acknowledged_fd, &offset, sizeof offset) != sizeof offset)
+            _exit(0);
+    }
+}
+
+static void test_killed_at_any_moment(void **state)
+{
+    (void)state;
+    char id[33];
+    uint64_t acknowledged = 0;
+    struct sw_upload *upload = create(UINT64_MAX, "x", id);
+    sw_upload_close(&upload);
+    for (int round = 0; round < 15; round++) {
+        int ends[2], status;
+        assert_int_equal(pipe(ends), 0);
+        pid_t child = fork();
+        if (child == 0)
+            write_until_killed(id, ends[1]);
+        close(ends[1]);
+        for (int i = 0; i < round + 1; i++) /* it writes on while the last of these is read */
+            assert_int_equal(read(ends[0], &acknowledged, 8), 8);
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        while (read(ends[0], &acknowledged, 8) == 8)
+            continue;
+        close(ends[0]);
+        assert_int_equal(sw_upload_open(place_fd, id, &upload), 0);
+        assert_true(sw_upload_received(upload) >= acknowledged);
+        sw_upload_close(&upload);
+    }
+    assert_int_equal(sw_upload_open(place_fd, id, &upload), 0);
+    size_t n = sw_upload_received(upload);
+    assert_int_equal(sw_upload_finish(upload, 0, NULL), 0);
+    sw_upload_close(&upload);
+    assert_whole(id, n);
+}
+
 static void test_lost_bytes_are_refused(void **state)
 {
     (void)state;
@@ -206,6 +262,7 @@ int main(void)
         FILES_TEST(test_a_tar_with_a_prefix),
         FILES_TEST(test_resumed_from_any_point),
         FILES_TEST(test_a_torn_slot_is_the_one_before),
+        FILES_TEST(test_killed_at_any_moment),
         FILES_TEST(test_lost_bytes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
