@@ -141,8 +141,10 @@ struct request {
     uint64_t job;
     void *message; /* owned clone of the message, where it is needed later */
     struct sw_buf payload;
-    bool submit;           /* the ADD belongs to a SUBMIT: failing takes the job back */
-    bool seal;             /* after this ADD */
+    bool submit;         /* the ADD belongs to a SUBMIT: failing takes the job back */
+    bool seal;           /* after this ADD */
+    const char *refused; /* the job is being taken back: this is the answer, with these words */
+    struct sw_err words;
     uint32_t total_chunks; /* GET_CHUNKS of an ended job: what its row said */
     struct request *next;  /* in card->adding */
     UT_hash_handle hh;

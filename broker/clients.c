@@ -27,7 +27,9 @@ void client_reply(struct broker *broker, const struct core_action *action)
     if (!request)
         return;
     request->job = action->job;
-    if (action->code == CORE_OK || action->code == CORE_EXISTS)
+    if (request->refused)
+        client_error(broker, request, request->refused, "%s", request->words.text);
+    else if (action->code == CORE_OK || action->code == CORE_EXISTS)
         client_ok(broker, request, action->job, action->add, action->code == CORE_EXISTS);
     else
         client_error(broker, request, words[action->code].code, "%s", words[action->code].text);

@@ -153,13 +153,12 @@ static void run(zsock_t *pipe, void *arg)
     for (;;) {
         if (zmq_poll(items, 3, -1) < 0 && errno != EINTR)
             return;
-        if (items[0].revents &
-            ZMQ_POLLIN) { /* orders first: a lease's job is known before its FETCH */
+        if (items[0].revents & ZMQ_POLLIN) { /* orders first: a job is known before its FETCH */
             struct order *order = actor_take(pipe);
             if (!order)
                 return; /* $TERM */
-            for (; order; order = actor_take(pipe))
-                obey(actor, order);
+            obey(actor, order);
+            continue;
         }
         transfer_synced(actor);
         transfer_drain(actor);

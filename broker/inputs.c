@@ -31,11 +31,12 @@ static void
 give_up(struct broker *broker, struct card *card, const char *code, const struct sw_err *err)
 {
     struct request *request = pop(card);
-    uint64_t job = card->job;
-    bool submit = request->submit;
-    client_error(broker, request, code, "%s", err->text);
-    if (submit) {
-        struct core_event event = {.type = EV_FORGET, .job = job};
+    if (!request->submit) {
+        client_error(broker, request, code, "%s", err->text);
+    } else { /* answered when nothing of the job is left */
+        struct core_event event = {.type = EV_FORGET, .ref = request->id, .job = card->job};
+        request->refused = code;
+        request->words = *err;
         broker_feed(broker, &event);
     }
     if (card->adding)

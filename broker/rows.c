@@ -13,8 +13,8 @@ static void count(const struct core_job_view *view, struct sw_msg_job_row *row)
     row->sealed = view->sealed;
     row->adds = view->adds;
     row->chunks = view->chunks;
-    row->done = view->done + view->committing;
-    row->failed = view->failed;
+    row->done = view->row_done;
+    row->failed = view->row_failed;
     row->files = view->files;
     row->failed_files = view->failed_files;
     row->bytes_in = view->bytes_in;

@@ -27,6 +27,8 @@ bool core_job(const struct core *core, uint64_t id, struct core_job_view *ret)
         .done = job->count[CHUNK_DONE],
         .failed = job->count[CHUNK_FAILED] - job->n_saving,
         .cancelled = job->count[CHUNK_CANCELLED],
+        .row_done = job->count[CHUNK_DONE] + job->count[CHUNK_COMMITTING],
+        .row_failed = job->count[CHUNK_FAILED],
         .files = job->files,
         .failed_files = job->failed_files,
         .bytes_in = job->bytes_in,

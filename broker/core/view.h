@@ -14,6 +14,7 @@ struct core_job_view {
     uint8_t key[16];
     uint64_t body_hash;
     uint32_t adds, chunks, ready, leased, committing, done, failed, cancelled;
+    uint32_t row_done, row_failed; /* for ROW_JOB: with what is being committed before it */
     uint64_t files, failed_files;
     uint64_t bytes_in, bytes_out;
     uint64_t bytes_done;    /* of the inputs of DONE chunks: progress = bytes_done / bytes_in */
