@@ -139,7 +139,8 @@ class Fleet:
     def tell_shadowctl(self, is_default):
         """Makes shadowctl find the gateway; how to call it."""
         program = self.root / "build" / "gateway" / "ctl" / "shadowctl"
-        folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "shadowwork"
+        config = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+        folder = (config if config.is_absolute() else Path.home() / ".config") / "shadowwork"
         file = folder / "shadowctl.conf"
         text = f"gateway = {self.url}\ntoken-file = {self.token_file}\n"
         if is_default and (not file.exists() or file.read_text() == text):

@@ -1,6 +1,7 @@
 """quickstart's job: compresses files through shadowctl as anybody would, checks every result with the
 standard tool and against its input, and shows what was done."""
 
+import base64
 import json
 import os
 import shutil
@@ -80,13 +81,24 @@ def show(fleet, pairs, job, seconds):
     width = min(60, max(len(os.path.basename(name)) for name, _, _ in sizes))
     print(f"{'file':{width}} {'bytes':>12} {'compressed':>12} {'ratio':>6}")
     for name, size, packed in sizes:
-        shown = os.path.basename(name).encode("unicode_escape", "surrogateescape").decode()
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in os.path.basename(name))
         print(f"{shown:{width}} {size:12,} {packed:12,} {size / max(packed, 1):6.2f}")
     size, packed = sum(s for _, s, _ in sizes), sum(p for _, _, p in sizes)
     print(f"{f'{len(sizes)} files':{width}} {size:12,} {packed:12,} {size / max(packed, 1):6.2f}")
     print(f"\nevery output passed `zstd -t` and decodes to its input\njob        {job['jobId']} in {seconds:.2f} s")
     for device, count in sorted(chunks_by_device(fleet, job["jobId"]).items()):
         print(f"{device:10} {count} chunks")
+
+
+def exact(entry, key):
+    """A name of shadowctl's JSON in its exact bytes, as Python passes them to programs."""
+    encoded = entry.get(f"{key}Bytes")  # there when the name is not UTF-8
+    return os.fsdecode(base64.b64decode(encoded)) if encoded else entry[key]
+
+
+def pair(job):
+    """(input, output) of each result, from shadowctl's list."""
+    return [(exact(output, "input"), exact(output, "path")) for output in job["outputs"]]
 
 
 def first_job(fleet, files):
@@ -116,8 +128,3 @@ def first_job(fleet, files):
         print(f"outputs    {out}")
     else:
         shutil.rmtree(folder)  # copies, and what was made of them
-
-
-def pair(job):
-    """(input, output) of each result, from shadowctl's list."""
-    return [(output["input"], output["path"]) for output in job["outputs"]]
