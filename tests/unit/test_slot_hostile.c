@@ -203,7 +203,7 @@ static void test_sweep(void **state)
     }
     assert_works(&rig);
     assert_int_equal(rig_open_descriptors(), before);
-    print_message("covered: slot deaths %zu of %d\n", done, SWEEP_ALL);
+    print_message("# covered: slot deaths %zu of %d\n", done, SWEEP_ALL);
     rig_close(&rig);
     assert_no_children();
 }
@@ -234,7 +234,7 @@ static void test_forged(void **state)
         assert_works(&rig);
         rig_close(&rig);
     }
-    print_message("covered: forged records %u of %d\n", n, ALL);
+    print_message("# covered: forged records %u of %d\n", n, ALL);
 }
 
 int main(int argc, char **argv)
