@@ -117,7 +117,7 @@ static void help_head(struct sw_buf *text)
     sw_buf_text(
         text,
         "`shadowctl VERB --help` tells more, `man shadowctl` all of it.\n\n"
-        "Exit status: 0 done, 1 some inputs failed (listed), 2 usage, 3 gateway not reachable,\n"
+        "Exit status: 0 done, 1 some inputs failed (listed), 2 usage, 3 gateway not reachable, "
         "4 refused, 5 cancelled, 130 interrupted.");
 }
 
@@ -132,6 +132,8 @@ void options_read(int argc, char **argv, struct ctl_flags *ret_flags, struct cal
     argp_err_exit_status = CTL_USAGE;
     argp_program_version = "shadowctl " SHADOW_VERSION;
     argv[0] = "shadowctl";
+    setenv("ARGP_HELP_FMT", "no-dup-args-note",
+           1); /* its note on short options is not for people */
     help_head(&text);
     struct argp head = {0, read_head, "VERB [ARGUMENT...]", (const char *)text.data, children,
                         0, 0};

@@ -27,6 +27,7 @@ static struct {
     struct {
         int64_t ms;
         double fraction;
+        uint64_t sent;
     } samples[SAMPLES];
     size_t n_samples;
 } bar;
@@ -52,26 +53,33 @@ static void sample_take(int64_t now_ms)
         memmove(bar.samples, bar.samples + 1, --n * sizeof bar.samples[0]);
     bar.samples[n].ms = now_ms;
     bar.samples[n].fraction = fraction_now();
+    bar.samples[n].sent = bar.sent;
     bar.n_samples = n + 1;
 }
 
-/* The fraction a second over the window; 0 while there is nothing to go by. */
-static double speed_now(int64_t now_ms)
+/* Seconds that the window spans; 0 while there is nothing to go by. */
+static double window_now(int64_t now_ms)
 {
-    if (!bar.n_samples || now_ms - bar.samples[0].ms < MEASURE_MS)
-        return 0;
-    return (fraction_now() - bar.samples[0].fraction) * 1000 / (double)(now_ms - bar.samples[0].ms);
+    int64_t ms = bar.n_samples ? now_ms - bar.samples[0].ms : 0;
+    return ms < MEASURE_MS ? 0 : (double)ms / 1000;
 }
 
 static void words_now(struct sw_buf *text, int64_t now_ms)
 {
-    double speed = speed_now(now_ms), fraction = fraction_now();
+    double window = window_now(now_ms), fraction = fraction_now();
+    double speed = window > 0 ? (fraction - bar.samples[0].fraction) / window : 0;
     uint64_t of = bar.to_fetch ? bar.to_fetch : bar.bytes;
     sw_buf_printf(text, " %3d%%", (int)(fraction * 100));
     if (bar.to_fetch)
         sw_buf_text(text, "  fetching");
-    else if (bar.bytes && bar.sent < bar.bytes)
+    else if (bar.sent < bar.bytes) {
         sw_buf_printf(text, "  sent %d%%", (int)(bar.sent * 100 / bar.bytes));
+        if (window > 0 && bar.sent > bar.samples[0].sent) {
+            sw_buf_text(text, " at ");
+            text_bytes(text, (uint64_t)((double)(bar.sent - bar.samples[0].sent) / window));
+            sw_buf_text(text, "/s");
+        }
+    }
     if (speed > 0 && of) {
         sw_buf_text(text, "  ");
         text_bytes(text, (uint64_t)(speed * (double)of));

@@ -72,10 +72,11 @@ static const struct verb fixed_verbs[] = {
 
 /* Room for what one kernel verb needs: its parameters, -o, the work options, the end. */
 struct kernel_verb {
-    struct argp_option options[SW_PARAMS_MAX + SW_COUNT(work_options) + 4];
+    struct argp_option
+        options[SW_PARAMS_MAX + SW_COUNT(work_options) + 4]; /* two headings, -o, the end */
     char args[128];
     char text[2048];
-    char help[SW_PARAMS_MAX][256];
+    char help[SW_PARAMS_MAX][768];
 };
 
 static const char work_text[] = "Folders are taken with all files in them, in byte order; symbolic "
@@ -131,6 +132,7 @@ static void upper(char *text)
 static void kernel_verb(const struct sw_kernel *kernel, struct kernel_verb *of, struct verb *ret)
 {
     struct argp_option *o = of->options;
+    *o++ = (struct argp_option){.doc = "The work:", .group = 1};
     for (size_t i = 0; i < kernel->n_params; i++) {
         const struct sw_param *param = &kernel->params[i];
         param_help(param, of->help[i], sizeof of->help[i]);
