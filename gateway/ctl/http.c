@@ -157,7 +157,10 @@ int http_pause(struct http *http, uint32_t attempt, const struct http_answer *an
     pause_ms = SW_MIN(pause_ms, (int64_t)PAUSE_LAST_MS);
     if (left_ms <= 0)
         return -ENOTCONN;
-    return steady ? poll(NULL, 0, (int)pause_ms) : interrupt_wait((int)pause_ms);
+    if (!steady)
+        return interrupt_wait((int)pause_ms);
+    poll(NULL, 0, (int)pause_ms);
+    return 0;
 }
 
 int http_get(struct http *http, const char *path, struct http_answer *ret, struct sw_err *err)

@@ -15,19 +15,32 @@
 struct http_stream {
     struct http *http;
     char *path;
-    struct http_answer answer; /* of the running request */
+    struct http_answer answer; /* of the running request; an error object goes to its body */
     char etag[128];            /* of the first answer */
     struct curl_slist *headers;
     bool running, paused, ended;
+    bool broken; /* the running request ended before its end */
+    bool begun;  /* the running request has given bytes */
     struct sw_buf held;
     size_t taken;      /* of held */
-    uint64_t received; /* in all; where a resumed request begins */
+    uint64_t received; /* in all, held ones included: where a resumed request begins */
 };
+
+static bool is_wanted(const struct http_stream *stream)
+{
+    long status = 0;
+    curl_easy_getinfo(stream->http->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status == 206 || (status == 200 && (stream->received == 0 || stream->begun));
+}
 
 static size_t stream_take(char *p, size_t one, size_t n, void *arg)
 {
     struct http_stream *stream = arg;
     (void)one;
+    if (!is_wanted(stream)) {
+        sw_buf_put(&stream->answer.body, p, n);
+        return stream->answer.body.size > STREAM_HELD ? 0 : n;
+    }
     if (stream->held.size - stream->taken >= STREAM_HELD) {
         stream->paused = true;
         return CURL_WRITEFUNC_PAUSE;
@@ -37,6 +50,8 @@ static size_t stream_take(char *p, size_t one, size_t n, void *arg)
         stream->taken = 0;
     }
     sw_buf_put(&stream->held, p, n);
+    stream->received += n;
+    stream->begun = true;
     return n;
 }
 
@@ -44,6 +59,12 @@ static bool stream_has_bytes(void *arg)
 {
     struct http_stream *stream = arg;
     return stream->held.size > stream->taken;
+}
+
+static bool stream_has_begun(void *arg)
+{
+    struct http_stream *stream = arg;
+    return stream->begun;
 }
 
 static void stream_stop(struct http_stream *stream)
@@ -55,13 +76,12 @@ static void stream_stop(struct http_stream *stream)
     stream->headers = NULL;
 }
 
-/* Whether the answer that has begun is the one wanted; its error object is still to be read if not.
- */
-static int stream_check(struct http_stream *stream, struct sw_err *err)
+/* What an answer without wanted bytes means: an empty result, a changed one, a refusal. */
+static int stream_judge(struct http_stream *stream, struct sw_err *err)
 {
     struct http_answer *answer = &stream->answer;
     curl_easy_getinfo(stream->http->easy, CURLINFO_RESPONSE_CODE, &answer->status);
-    if (answer->status == 206 || (answer->status == 200 && stream->received == 0)) {
+    if (is_wanted(stream)) {
         if (!stream->etag[0])
             memcpy(stream->etag, answer->etag, sizeof stream->etag);
         http_progressed(stream->http);
@@ -69,13 +89,18 @@ static int stream_check(struct http_stream *stream, struct sw_err *err)
     }
     if (answer->status == 200)
         return sw_fail(err, ESTALE, "the result changed while it was fetched; fetch it again");
-    return -EAGAIN; /* an error object: read on */
+    answer->json = json_loadb((const char *)answer->body.data, answer->body.size, 0, NULL);
+    http_refused(answer, err);
+    if (!strcmp(answer->code, "cancelled"))
+        return -CTL_ERR_CANCELLED;
+    return http_is_busy(answer->status) ? -EAGAIN : -CTL_ERR_REFUSED;
 }
 
 /* Sends the request from `received` on and waits for its first bytes or its end. 0 with bytes or at
  * a proper end; -EAGAIN when it may be tried again. */
 static int stream_start(struct http_stream *stream, struct sw_err *err)
 {
+    struct http *http = stream->http;
     char range[64], if_range[160];
     const char *headers[3] = {NULL};
     CURLcode code = CURLE_OK;
@@ -87,35 +112,27 @@ static int stream_start(struct http_stream *stream, struct sw_err *err)
         headers[1] = stream->etag[0] ? if_range : NULL;
     }
     http_answer_done(&stream->answer);
-    http_prepare(stream->http, "GET", stream->path, headers, NULL, &stream->answer,
-                 &stream->headers);
-    curl_easy_setopt(stream->http->easy, CURLOPT_WRITEFUNCTION, stream_take);
-    curl_easy_setopt(stream->http->easy, CURLOPT_WRITEDATA, stream);
-    curl_multi_add_handle(stream->http->multi, stream->http->easy);
+    http_prepare(http, "GET", stream->path, headers, NULL, &stream->answer, &stream->headers);
+    curl_easy_setopt(http->easy, CURLOPT_WRITEFUNCTION, stream_take);
+    curl_easy_setopt(http->easy, CURLOPT_WRITEDATA, stream);
+    curl_multi_add_handle(http->multi, http->easy);
     stream->running = true;
-    stream->paused = false;
-    int r = http_run(stream->http, false, stream_has_bytes, stream, &code);
+    stream->paused = stream->begun = false;
+    int r = http_run(http, false, stream_has_begun, stream, &code);
     if (r < 0)
         return sw_fail(err, EINTR, "interrupted");
-    stream->http->contacted |= r == 1 || http_is_contact(code);
-    if (r == 0 && code) {
-        if (!http_may_repeat(code) || !stream->http->contacted)
-            return http_unreachable(stream->http, err);
-        return sw_fail(err, EAGAIN, "the connection broke: %s", stream->http->words);
+    http->contacted |= r == 1 || http_is_contact(code);
+    if (r == 0 && code && !stream->begun) {
+        if (stream->answer.status == 0 && (!http_may_repeat(code) || !http->contacted))
+            return http_unreachable(http, err);
+        if (http_may_repeat(code))
+            return sw_fail(err, EAGAIN, "the connection broke: %s", http->words);
     }
-    int checked = stream_check(stream, err);
-    if (checked == 0)
-        stream->ended = r == 0;
-    if (checked != -EAGAIN)
-        return checked;
-    if (r == 1) /* the rest of the error object */
-        http_run(stream->http, false, NULL, NULL, &code);
-    stream->answer.json = json_loadb((const char *)stream->held.data, stream->held.size, 0, NULL);
-    sw_buf_clear(&stream->held);
-    http_refused(&stream->answer, err);
-    if (!strcmp(stream->answer.code, "cancelled"))
-        return -CTL_ERR_CANCELLED;
-    return http_is_busy(stream->answer.status) ? -EAGAIN : -CTL_ERR_REFUSED;
+    stream->ended = r == 0 && !code;
+    stream->broken = r == 0 && code;
+    int judged = stream_judge(stream, err);
+    stream->ended &= judged == 0;
+    return judged;
 }
 
 /* stream_start until it works or patience is over. */
@@ -154,26 +171,28 @@ int http_stream_open(struct http *http,
 /* Waits until bytes are held or the answer has ended; takes a broken one up again. */
 static int stream_fill(struct http_stream *stream, struct sw_err *err)
 {
-    CURLcode code = CURLE_OK;
+    CURLcode code = CURLE_RECV_ERROR;
+    int r = 0;
     if (stream->paused) {
         stream->paused = false;
         curl_easy_pause(stream->http->easy, CURLPAUSE_CONT); /* may call stream_take at once */
-        if (stream_has_bytes(stream))
-            return 0;
     }
-    int r = http_run(stream->http, false, stream_has_bytes, stream, &code);
+    if (!stream->broken)
+        r = http_run(stream->http, false, stream_has_bytes, stream, &code);
     if (r == 1)
         return 0;
     if (r < 0)
         return sw_fail(err, EINTR, "interrupted");
-    stream_stop(stream);
-    if (!code) {
-        stream->ended = true;
-        return 0;
+    if (stream_has_bytes(stream) && code) { /* they came with the end: first these */
+        stream->broken = true;
+        return http_may_repeat(code) ? 0 : http_unreachable(stream->http, err);
     }
-    if (!http_may_repeat(code))
-        return http_unreachable(stream->http, err);
-    return stream_begin(stream, err);
+    stream_stop(stream);
+    stream->broken = false;
+    stream->ended = !code;
+    if (!code)
+        return 0;
+    return http_may_repeat(code) ? stream_begin(stream, err) : http_unreachable(stream->http, err);
 }
 
 ssize_t http_stream_read(struct http_stream *stream, void *p, size_t n, struct sw_err *err)
@@ -188,7 +207,6 @@ ssize_t http_stream_read(struct http_stream *stream, void *p, size_t n, struct s
     n = SW_MIN(n, stream->held.size - stream->taken);
     memcpy(p, stream->held.data + stream->taken, n);
     stream->taken += n;
-    stream->received += n;
     return (ssize_t)n;
 }
 

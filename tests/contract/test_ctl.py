@@ -95,6 +95,11 @@ def test_hash_is_what_sha256sum_prints(ctl):
     assert ctl("hash", "--", *names).stdout == wanted
 
 
+def test_the_same_file_twice(ctl):
+    write(ctl.folder, "a", b"1")
+    assert ctl("hash", "a", "a", "a").stdout == 3 * hash_line(b"a", b"1")
+
+
 def test_folder_in_byte_order_links_skipped(ctl, gateway):
     for name in ["d/a/x", "d/a.txt", "d/a-b", "d/B", "d/zz/1", "d/é"]:
         write(ctl.folder, name, name.encode())
@@ -190,6 +195,26 @@ def test_parts_survive_breaks(ctl, gateway):
     assert [f[0].decode() for f in gateway.jobs["1"].files] == names
     for name in names:
         assert unzstd(read(ctl.folder, name + ".zst")) == read(ctl.folder, name)
+
+
+def test_downloads_survive_breaks(ctl, gateway):
+    """One file by name, one tar, one output of all: taken up where they broke, never mixed, never short."""
+    write(ctl.folder, "noise", os.urandom(3_000_000))
+    breaks = ["drop 100", "drop", "drop 1000000", "503", "drop 500000"]
+    gateway.breaks = {"GET .*/result": list(breaks)}
+    ctl("compress", "noise")
+    assert unzstd(read(ctl.folder, "noise.zst")) == read(ctl.folder, "noise")
+    for i in range(9):
+        write(ctl.folder, f"t/{i}", os.urandom(300_000))
+    gateway.breaks = {"GET .*/result": list(breaks)}
+    gateway.seen.clear()
+    ctl("compress", "t")
+    assert gateway.seen.count("GET /api/jobs/2/result") == 1 + len(breaks)
+    for i in range(9):
+        assert unzstd(read(ctl.folder, f"t/{i}.zst")) == read(ctl.folder, f"t/{i}")
+    write(ctl.folder, "lines", b"".join(b"%d\n" % i for i in range(400_000)))
+    gateway.breaks = {"GET .*/result": list(breaks)}
+    assert ctl("filter", "7$", "lines").stdout == b"".join(b"%d\n" % i for i in range(400_000) if i % 10 == 7)
 
 
 def test_many_tiny_files(ctl, gateway):
