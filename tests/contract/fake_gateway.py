@@ -132,7 +132,8 @@ def result_tar(job):
 
 class FakeGateway:
     """Running while used as a context. `breaks` maps "METHOD /path-regex" to a list of faults, each used once:
-    "drop" (the connection ends), "drop N" (after N bytes of body read or sent), "503" (Retry-After: 1)."""
+    "drop" (the connection ends), "drop after" (when the work is done), "drop N" (after N bytes of body read or
+    sent), "503" (Retry-After: 1), "forget" (the upload is gone)."""
 
     def __init__(self):
         self.uploads, self.jobs, self.keys, self.breaks, self.seen = {}, {}, {}, {}, []
@@ -153,10 +154,11 @@ class FakeGateway:
         self.server.shutdown()
         self.server.server_close()
 
-    def await_seen(self, wanted, limit_s=30):
+    def await_seen(self, wanted, limit_s=30, times=1):
         """Waits until a request like "POST /api/jobs/1/seal" has come."""
         with self.arrived:
-            assert self.arrived.wait_for(lambda: any(re.fullmatch(wanted, s) for s in self.seen), limit_s), self.seen
+            assert self.arrived.wait_for(
+                lambda: sum(bool(re.fullmatch(wanted, s)) for s in self.seen) >= times, limit_s), self.seen
 
     def fault(self, line):
         for pattern, faults in self.breaks.items():
@@ -252,7 +254,7 @@ class Handler(BaseHTTPRequestHandler):
         if url.path == "/healthz":
             return self.answer(200, {"success": True})
         if parts[:2] == ["api", "uploads"]:
-            return self.uploads(parts[2:], data, broken)
+            return self.uploads(parts[2:], data, broken, fault)
         if parts[:2] == ["api", "jobs"]:
             return self.jobs(parts[2:], query, data, fault)
         if parts[:2] == ["api", "devices"]:
@@ -263,7 +265,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(200, {"success": True, "types": [{"name": "compress", "title": "Compress", "params": []}]})
         raise Refused(404, "not_found", "no such address")
 
-    def uploads(self, rest, data, broken):
+    def uploads(self, rest, data, broken, fault):
         uploads = self.gateway.uploads
         assert self.headers["Tus-Resumable"] == "1.0.0"
         if self.command == "POST":
@@ -281,6 +283,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "PATCH":
             if int(self.headers["Upload-Offset"]) != len(upload.data):
                 raise Refused(409, "conflict", f"the offset is {len(upload.data)}")
+            if fault == "forget":
+                del uploads[rest[0]]
+                self.drop()
             upload.data += data
             if broken:
                 self.drop()

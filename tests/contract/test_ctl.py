@@ -309,6 +309,22 @@ def test_interrupt_while_sending(ctl, gateway):
     assert process.returncode == 130 and gateway.jobs["1"].status == "cancelled"
 
 
+def test_interrupt_while_fetching_leaves_nothing(ctl, gateway):
+    write(ctl.folder, "a", os.urandom(300_000))
+    gateway.breaks = {"GET .*/result": ["drop 100000", *["503"] * 1000]}
+    process = ctl.start("compress", "a")
+    gateway.await_seen("GET .*/result", times=2)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130 and os.listdir(ctl.folder) == ["a"]
+
+
+def test_upload_that_the_gateway_lost(ctl, gateway):
+    big(ctl.folder, "a", 66)
+    gateway.breaks = {"PATCH .*": ["drop 5000000", "forget"]}
+    assert ctl("hash", "a").stdout == hash_line(b"a", read(ctl.folder, "a"))
+
+
 def test_cancelled_by_another(ctl, gateway):
     gateway.hold = threading.Event()
     write(ctl.folder, "a", b"1")
