@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,7 +101,9 @@ int peers_open(struct peers *peers, int state_fd, struct sw_keys *ret_keys, stru
     if (peers->keys_fd < 0)
         return sw_fail(err, r < 0 ? -r : errno, "state folder: keys: %s",
                        strerror(r < 0 ? -r : errno));
+    flock(peers->keys_fd, LOCK_EX); /* a broker and an --add-peer may start at the same time */
     r = own_keys(peers->keys_fd, ret_keys, err);
+    flock(peers->keys_fd, LOCK_UN);
     if (r == 0)
         peers_reload(peers);
     return r;
@@ -148,6 +151,8 @@ int peers_add(int state_fd, const char *request, struct sw_err *err)
             return sw_fail(err, EINVAL,
                            "--add-peer: a name is 1 to 63 printable characters without spaces");
     int r = peers_open(&peers, state_fd, &own, err);
+    if (r == 0)
+        flock(peers.keys_fd, LOCK_EX); /* until it is closed: the list is read, changed and replaced */
     if (r == 0 && !is_there(&peers, file, name)) {
         r = sw_keys_make(&keys);
         memcpy(keys.server_key, own.public_key, sizeof keys.server_key);

@@ -1,0 +1,38 @@
+/* What the dispatch benches share: a broker process on a state folder of its own, peers with keys,
+ * and agents without slots: they answer each chunk at once. */
+#ifndef BENCH_FLEET_H
+#define BENCH_FLEET_H
+
+#include "proto/link.h"
+#include "proto/message.h"
+
+#include <sys/types.h>
+
+struct fleet {
+    const char *broker; /* path of shadow-broker */
+    char state[64];
+    int port;
+    pid_t broker_pid;
+};
+
+int fleet_start(struct fleet *fleet);
+void fleet_stop(struct fleet *fleet); /* and removes the state folder */
+zsock_t *fleet_peer(struct fleet *fleet, const char *role, const char *name);
+/* A child process that says HELLO and answers every chunk with `output_bytes`, until killed. */
+pid_t fleet_agent(struct fleet *fleet, const char *name, uint32_t credit, size_t output_bytes);
+
+double bench_now_s(void);
+double bench_cpu_s(pid_t pid); /* user and system time of a process so far */
+size_t bench_rss_bytes(pid_t pid);
+
+/* Sends and waits for the next message of a client. */
+void client_say(zsock_t *socket,
+                enum sw_message_type type,
+                const void *message,
+                const void *payload,
+                size_t size);
+/* The next message, waiting; owned by the static buffers of fleet.c until the next call. NULL after
+ * limit_ms. */
+const struct sw_message *client_hear(zsock_t *socket, int limit_ms);
+
+#endif
