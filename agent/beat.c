@@ -26,7 +26,7 @@ void beat_send(struct agent *agent)
             .permille = permille_of(lane, work),
         };
     }
-    beat.load = beat.n_running * 1000 / agent->n_lanes;
+    beat.load = beat.n_running * 1000 / SW_MAX(agent->n_lanes, (size_t)1);
     session->beat_ms = agent->now_ms;
     session->beats_open++;
     session_send(agent, SW_MSG_BEAT, &beat, NULL, 0);

@@ -135,8 +135,8 @@ static void know_machine(struct agent *agent)
     uname(&about);
     sysinfo(&info);
     snprintf(agent->platform, sizeof agent->platform, "%.30s %.30s", about.sysname, about.machine);
-    for (char *p = agent->platform; *p; p++)
-        *p = *p >= 'A' && *p <= 'Z' ? (char)(*p + 32) : *p;
+    if (!strncmp(agent->platform, "Linux", 5))
+        agent->platform[0] = 'l'; /* `linux x86_64` */
     agent->cores = (uint64_t)SW_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1);
     agent->memory_bytes = (uint64_t)info.totalram * info.mem_unit;
     if (agent->config.slots == 0)

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,21 +50,24 @@ void run_leave(struct agent *agent, struct work *work)
     struct lane *lane = work->lane;
     DL_DELETE2(lane->first, work, lane_prev, lane_next);
     work->lane = NULL;
-    lane->expected_us -= recipe_expect_us(work->recipe, work->bytes);
+    lane->expected_us -= work->expect_us;
     if (!lane->first || lane->expected_us < 0)
         lane->expected_us = 0;
     agent->lane_free = true;
 }
 
-static void give(struct agent *agent, struct lane *lane, struct work *work)
+/* The first that is ready goes to the lane. */
+static void give(struct agent *agent, struct lane *lane, struct recipe *recipe)
 {
-    struct recipe *recipe = work->recipe;
+    struct work *work = recipe->ready;
+    assert(work);
     work->run.cpu_seconds = recipe_cpu_seconds(recipe, work->bytes, agent->config.slot_cpu_seconds);
     DL_DELETE2(recipe->ready, work, ready_prev, ready_next);
     work->state = WORK_IN_SLOT;
     work->lane = lane;
     DL_APPEND2(lane->first, work, lane_prev, lane_next);
-    lane->expected_us += recipe_expect_us(recipe, work->bytes);
+    work->expect_us = recipe_expect_us(recipe, work->bytes);
+    lane->expected_us += work->expect_us;
     if (work->in.piped) {
         work->run.input_fd = fetch_open_pipe(agent, work);
         if (work->run.input_fd < 0) {
@@ -156,7 +160,7 @@ static bool fill_lane(struct agent *agent, struct lane *lane, struct recipe *wai
         if (lane->recipe != next)
             return false;
     }
-    give(agent, lane, lane->recipe->ready);
+    give(agent, lane, lane->recipe);
     return true;
 }
 

@@ -33,14 +33,23 @@ static void give_back_all(struct agent *agent)
     report_flush(agent);
 }
 
+/* What is worth waiting for a session. */
+static bool has_results(const struct agent *agent)
+{
+    for (const struct work *work = agent->works; work; work = work->next)
+        if (work->state == WORK_IN_SLOT || work->state == WORK_STORING || work->state == WORK_DONE)
+            return true;
+    return false;
+}
+
 /* Done when every result is TAKEN, and at the deadline in any case. */
 void stop_look(struct agent *agent)
 {
     if (!agent->stopping)
         return;
     bool late = agent->now_ms >= agent->stop_ms;
-    if (agent->works && !late)
-        return;
+    if (agent->works && !late && (agent->session.welcomed || has_results(agent)))
+        return; /* TAKEN ends it, or the deadline */
     if (agent->session.welcomed) {
         give_back_all(agent);
         struct sw_msg_bye bye = {0};

@@ -9,9 +9,8 @@
 struct work *work_find(struct agent *agent, uint64_t job, uint64_t chunk, uint64_t n)
 {
     struct work *work = NULL;
-    __typeof__(work->key) key = {job, chunk, n};
-    HASH_FIND(hh, agent->by_key, &key, sizeof key, work);
-    return work;
+    HASH_FIND(hh, agent->by_n, &n, sizeof n, work); /* unique in one broker's life and the next */
+    return work && work->key.job == job && work->key.chunk == chunk ? work : NULL;
 }
 
 struct work *work_new(struct agent *agent,
@@ -20,9 +19,11 @@ struct work *work_new(struct agent *agent,
                       const struct sw_msg_grant *grant,
                       const void *input)
 {
-    if (work_find(agent, job, grant->chunk, grant->n))
+    struct work *work = NULL;
+    HASH_FIND(hh, agent->by_n, &grant->n, sizeof grant->n, work);
+    if (work)
         return NULL; /* no lease is given twice */
-    struct work *work = sw_alloc(1, sizeof *work + grant->inline_bytes);
+    work = sw_alloc(1, sizeof *work + grant->inline_bytes);
     work->key.job = job;
     work->key.chunk = grant->chunk;
     work->key.n = grant->n;
@@ -42,7 +43,7 @@ struct work *work_new(struct agent *agent,
     }
     recipe->n_works++;
     credit_assigned(&agent->credit, work->charge_bytes);
-    HASH_ADD(hh, agent->by_key, key, sizeof work->key, work);
+    HASH_ADD(hh, agent->by_n, key.n, sizeof work->key.n, work);
     DL_APPEND(agent->works, work);
     return work;
 }
@@ -65,7 +66,7 @@ void work_stop(struct agent *agent, struct work *work)
 void work_forget(struct agent *agent, struct work *work)
 {
     work_stop(agent, work);
-    HASH_DEL(agent->by_key, work);
+    HASH_DEL(agent->by_n, work);
     DL_DELETE(agent->works, work);
     credit_freed(&agent->credit, work->charge_bytes);
     recipe_drop(agent, work->recipe);
