@@ -32,6 +32,10 @@ void jobs_seal(struct request *);
 void jobs_delete(struct request *);
 void jobs_set(struct request *);
 
+/* result_serve.c, files_list.c */
+void jobs_result(struct request *);
+void jobs_files(struct request *);
+
 /* submit.c, submit_body.c, submit_add.c */
 void submit_json(struct request *);
 void submit_any(struct request *);

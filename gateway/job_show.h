@@ -2,9 +2,13 @@
 #ifndef GATEWAY_JOB_SHOW_H
 #define GATEWAY_JOB_SHOW_H
 
+#include "proto/message.h"
 #include "request.h"
 
 #include <stdint.h>
+
+/* As it stands in a list: the files of its result are left out, `more` says so. */
+json_t *job_json(const struct sw_msg_job *row);
 
 /* `{job, chunks, nextChunkCursor}` with the chunks from `from`, or only `{job}`. */
 void job_show(struct request *, unsigned status, uint64_t job, uint64_t from, bool with_chunks);

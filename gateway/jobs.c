@@ -6,6 +6,7 @@
 #include "handlers.h"
 #include "job_show.h"
 #include "proto/json.h"
+#include "results.h"
 #include "submission.h"
 
 #include <errno.h>
@@ -49,7 +50,7 @@ static void took_list(struct request *r, void *arg, const struct sw_message *ans
     json_t *list = json_array();
     (void)arg;
     for (size_t i = 0; i < jobs->n_rows; i++)
-        json_array_append_new(list, sw_json(&sw_record_job, &jobs->rows[i]));
+        json_array_append_new(list, job_json(&jobs->rows[i]));
     reply_json(r, MHD_HTTP_OK,
                json_pack("{s:o, s:o}", "jobs", list, "nextCursor", cursor_json('j', jobs->next)));
 }
@@ -129,13 +130,15 @@ static void seal_own(struct request *r, uint64_t job)
 
 static void forgotten(struct request *r, void *job, const struct sw_message *answer)
 {
-    (void)job, (void)answer;
+    (void)answer;
+    results_drop(r->gateway, (uint64_t)(uintptr_t)job);
     reply_json(r, MHD_HTTP_OK, json_object());
 }
 
 static void forget_own(struct request *r, uint64_t job)
 {
-    ask_broker(r, SW_MSG_FORGET, &(struct sw_msg_forget){.job = job}, SW_MSG_OK, forgotten, NULL);
+    ask_broker(r, SW_MSG_FORGET, &(struct sw_msg_forget){.job = job}, SW_MSG_OK, forgotten,
+               (void *)(uintptr_t)job);
 }
 
 void jobs_cancel(struct request *r)

@@ -8,6 +8,7 @@
 #include "door.h"
 #include "options.h"
 #include "proto/link.h"
+#include "results.h"
 #include "routes.h"
 #include "tokens.h"
 #include "uploads.h"
@@ -122,6 +123,7 @@ static void end(struct life *life)
 {
     door_destroy(&life->gateway.door);
     uploads_destroy(&life->gateway.uploads);
+    results_destroy(&life->gateway.results);
     broker_destroy(&life->gateway.broker);
     tokens_destroy(&life->gateway.tokens);
     uv_walk(&life->loop, close_handle, NULL);
@@ -147,16 +149,16 @@ static int start(struct life *life, struct sw_err *err)
     struct gateway *g = &life->gateway;
     bool made_admin;
     int r = tokens_open(g->gateway_fd, &g->tokens, &made_admin, err);
+    if (r == 0 && made_admin)
+        sw_log(SW_LOG_NOTICE, "admin token made file=%s/gateway/admin.token", g->options->state);
     if (r == 0)
         r = broker_open(g, on_broker_there, life, err);
-    if (r == 0)
-        uploads_open(g);
+    uploads_open(g);
+    results_open(g);
     if (r == 0)
         r = door_open(g, err);
     if (r < 0)
         return r;
-    if (made_admin)
-        sw_log(SW_LOG_NOTICE, "admin token made file=%s/gateway/admin.token", g->options->state);
     uv_signal_start(&life->terminate, on_signal, SIGTERM);
     uv_signal_start(&life->interrupt, on_signal, SIGINT);
     uv_timer_start(&life->ready, on_ready_late, READY_MS, 0);

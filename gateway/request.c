@@ -129,6 +129,8 @@ void request_completed(void *ignored,
     r->connection = NULL;
     r->visitor = NULL;
     *context = NULL;
+    if (r->reply) /* it may hold the request */
+        MHD_destroy_response(TAKE(r->reply));
     request_release(r);
 }
 

@@ -28,6 +28,8 @@ const struct route routes[] = {
     {"POST",    "/api/jobs/:id/seal",   S, BODY_NONE, jobs_seal, NULL, NULL},
     {"POST",    "/api/jobs/:id/cancel", S, BODY_NONE, jobs_cancel, NULL, NULL},
     {"POST",    "/api/jobs/:id/retry",  S, BODY_NONE, jobs_retry, NULL, NULL},
+    {"GET",     "/api/jobs/:id/files",  V, BODY_NONE, jobs_files, NULL, NULL},
+    {"GET",     "/api/jobs/:id/result", S, BODY_NONE, jobs_result, NULL, NULL},
     {"GET",     "/api/jobs/:id/why",    V, BODY_NONE, jobs_why, NULL, NULL},
 
     {"GET",     "/api/devices",            V, BODY_NONE, devices_list, NULL, NULL},

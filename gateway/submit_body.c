@@ -159,6 +159,8 @@ static void decide(struct body_job *job)
     if (job->maybe_tar && job->head.size >= TAR_BLOCK)
         job->tar = sw_is_tar(job->head.data);
     job->inlet->info.unpack = job->tar;
+    if (job->tar)
+        sw_buf_clear(&job->inlet->info.name); /* nothing goes before the names in it */
     inlet_put(job->inlet, (const char *)job->head.data, job->head.size);
 }
 

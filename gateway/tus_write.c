@@ -52,7 +52,7 @@ static int read_creation(struct request *r, struct sw_upload_info *info)
         reply_error(r, REPLY_BAD_REQUEST, "%s", err.text);
         return -EINVAL;
     }
-    if (!info->name.size)
+    if (!info->name.size && !info->unpack)
         sw_buf_text(&info->name, "input");
     return 0;
 }
