@@ -7,6 +7,7 @@
 #include "submit.h"
 #include "work.h"
 
+#include <sodium.h>
 #include <string.h>
 
 struct adding {
@@ -39,12 +40,24 @@ static void check_in_pool(void *arg)
                                          r->role == ROLE_ADMIN, &adding->err);
 }
 
+/* The same Idempotency-Key is the same ADD: its repeat, after an answer that was lost, changes
+ * nothing. */
+static uint64_t key_of(const struct request *r)
+{
+    const char *key = request_header(r, "Idempotency-Key");
+    uint64_t hash[2];
+    if (!key || !key[0])
+        return sw_random_u64();
+    crypto_generichash((uint8_t *)hash, sizeof hash, (const uint8_t *)key, strlen(key), NULL, 0);
+    return hash[0];
+}
+
 static void checked(void *arg)
 {
     struct adding *adding = arg;
     struct request *r = adding->request;
     struct sw_msg_add_inputs add = {.job = adding->job,
-                                    .key = sw_random_u64(),
+                                    .key = key_of(r),
                                     .uploads = adding->s->uploads,
                                     .n_uploads = adding->s->n_uploads};
     if (adding->result < 0)
