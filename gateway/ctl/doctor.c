@@ -80,7 +80,8 @@ static bool check_gateway(struct exam *exam)
 }
 
 /* A link as /api/status tells it: {ok, detail?, fix?, ...}; other members are shown as they are. */
-static void check_link(struct exam *exam, const char *name, const json_t *link)
+static void
+check_link(struct exam *exam, const char *name, const json_t *link, const char *usual_fix)
 {
     AUTO_BUF struct sw_buf detail = {0};
     const json_t *ok = json_object_get(link, "ok"), *value;
@@ -97,12 +98,23 @@ static void check_link(struct exam *exam, const char *name, const json_t *link)
         free(text);
     }
     found(exam, name, json_is_true(ok), detail.data ? (const char *)detail.data : "",
-          fix[0] ? fix : "see its log");
+          fix[0] ? fix : usual_fix);
 }
 
 static int check_status(struct exam *exam, struct sw_err *err)
 {
-    static const char *const order[] = {"gateway", "broker", "store", "disk", "agents"};
+    static const struct {
+        const char *name, *fix;
+    } order[] = {
+        {"broker",
+         "start it (./deploy/quickstart start, or systemctl start shadow-broker); its log says "
+         "why it ended"},
+        {"store", "the broker's log says more; it must not be on a full or broken disk"},
+        {"disk", "make room where the broker's state is, or delete jobs that nobody needs"},
+        {"agents",
+         "start one (./deploy/quickstart start, or systemctl start shadow-agent on a device); "
+         "`shadowctl devices` says why one does not work"},
+    };
     AUTO_ANSWER struct http_answer answer = {0};
     int r = http_get(exam->ctl->http, "/api/status", &answer, err);
     bool is_known = answer.status != 401 && answer.status != 403;
@@ -112,10 +124,10 @@ static int check_status(struct exam *exam, struct sw_err *err)
               "administrator");
     if (r)
         return r;
-    for (size_t i = 1; i < SW_COUNT(order); i++) {
-        const json_t *link = json_object_get(answer.json, order[i]);
+    for (size_t i = 0; i < SW_COUNT(order); i++) {
+        const json_t *link = json_object_get(answer.json, order[i].name);
         if (json_is_object(link))
-            check_link(exam, order[i], link);
+            check_link(exam, order[i].name, link, order[i].fix);
     }
     return 0;
 }

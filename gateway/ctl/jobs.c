@@ -146,11 +146,39 @@ enum ctl_exit verb_job(struct ctl *ctl, const struct call *call)
     return CTL_DONE;
 }
 
+/* The name of a device, "" when it is not known. */
+static const char *device_name(const json_t *devices, const char *id)
+{
+    const json_t *device;
+    size_t i;
+    json_array_foreach(devices, i, device)
+    {
+        if (!strcmp(show_text(device, "deviceId"), id))
+            return show_text(device, "name");
+    }
+    return "";
+}
+
+static void reason_print(const json_t *reason, const json_t *devices)
+{
+    AUTO_BUF struct sw_buf line = {0};
+    const char *id = show_text(reason, "deviceId"), *fix = show_text(reason, "fix");
+    const char *name = device_name(devices, id), *what = show_text(reason, "reason");
+    const char *who = name[0] ? name : id;
+    text_escape(&line, who, strlen(who));
+    sw_buf_text(&line, who[0] ? ": " : "");
+    text_escape(&line, what, strlen(what));
+    sw_buf_text(&line, fix[0] ? " -> " : "");
+    text_escape(&line, fix, strlen(fix));
+    puts((const char *)line.data);
+}
+
 enum ctl_exit verb_why(struct ctl *ctl, const struct call *call)
 {
     AUTO_ANSWER struct http_answer answer = {0};
+    AUTO_ANSWER struct http_answer devices = {0};
     AUTO(sw_text) char *path = path_of("jobs", call->args[0], "/why");
-    struct sw_err err = {0};
+    struct sw_err err = {0}, ignored;
     const json_t *reason;
     size_t i;
     int r = http_get(ctl->http, path, &answer, &err);
@@ -160,20 +188,9 @@ enum ctl_exit verb_why(struct ctl *ctl, const struct call *call)
         show_json(answer.json);
         return CTL_DONE;
     }
+    http_get(ctl->http, "/api/devices", &devices, &ignored); /* for their names only */
     json_array_foreach(json_object_get(answer.json, "reasons"), i, reason)
-    {
-        AUTO_BUF struct sw_buf line = {0};
-        const char *device = show_text(reason, "deviceId"), *fix = show_text(reason, "fix");
-        const char *name = show_text(reason, "deviceName");
-        const char *what = show_text(reason, "reason");
-        const char *who = name[0] ? name : device;
-        text_escape(&line, who, strlen(who));
-        sw_buf_text(&line, who[0] ? ": " : "");
-        text_escape(&line, what, strlen(what));
-        sw_buf_text(&line, fix[0] ? " -> " : "");
-        text_escape(&line, fix, strlen(fix));
-        puts((const char *)line.data);
-    }
+        reason_print(reason, json_object_get(devices.json, "devices"));
     if (!i)
         puts("nothing waits");
     return CTL_DONE;
