@@ -110,7 +110,7 @@ static void job_print(const json_t *job)
 static void chunks_print(const json_t *chunks)
 {
     struct table table = {.n_columns = 5};
-    static const char *const heading[] = {"CHUNK", "STATUS", "DEVICE", "TRIES", "ERROR"};
+    static const char *const heading[] = {"CHUNK", "STATUS", "DEVICE", "FAILURES", "ERROR"};
     const json_t *chunk;
     size_t i;
     for (i = 0; i < SW_COUNT(heading); i++)

@@ -28,30 +28,38 @@ size_t part_prefix(const char *name)
     return prefix;
 }
 
+struct head { /* what libarchive writes: the header is kept */
+    struct sw_buf *bytes;
+    bool done;
+};
+
 static la_ssize_t head_put(struct archive *archive, void *arg, const void *p, size_t n)
 {
+    struct head *head = arg;
     (void)archive;
-    sw_buf_put(arg, p, n);
+    if (!head->done)
+        sw_buf_put(head->bytes, p, n);
     return (la_ssize_t)n;
 }
 
-/* The header blocks of one member, made by libarchive: failed on purpose afterwards, so that it
- * does not pad the body that it was never given. */
+/* The header blocks of one member. The zeros that libarchive pads the body with that it was never
+ * given, when it is freed, go nowhere. */
 static void head_make(const struct input *input, size_t prefix, struct sw_buf *ret)
 {
     struct archive *archive = archive_write_new();
     struct archive_entry *entry = archive_entry_new();
+    struct head head = {.bytes = ret};
     sw_buf_clear(ret);
     archive_write_set_format_gnutar(archive);
     archive_write_set_bytes_per_block(archive, 0);
-    archive_write_open(archive, ret, NULL, head_put, NULL);
+    archive_write_open(archive, &head, NULL, head_put, NULL);
     archive_entry_copy_pathname(entry, input->name + prefix);
     archive_entry_set_filetype(entry, AE_IFREG);
     archive_entry_set_perm(entry, input->mode);
     archive_entry_set_size(entry, (la_int64_t)input->size);
     archive_entry_set_mtime(entry, SW_MAX(input->mtime.tv_sec, (time_t)0), 0);
     archive_write_header(archive, entry);
-    archive_write_fail(archive);
+    head.done = true;
     archive_write_free(archive);
     archive_entry_free(entry);
 }
