@@ -73,6 +73,7 @@ void agent_hello(struct broker *broker, const struct peer *peer, const void *mes
         held[i].phase = (uint8_t)SW_MIN(h->phase, (uint64_t)PHASE_FINISHED);
     }
     struct core_event event = event_of(device, EV_HELLO, hello);
+    device->bytes_limit = hello->bytes_limit; /* before WELCOME: chunks may follow at once */
     event.of.hello.instance = hello->instance;
     event.of.hello.kinds = kinds;
     event.of.hello.slots = (uint32_t)SW_MIN(SW_MAX(hello->slots, 1U), 4096U);

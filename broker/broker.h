@@ -70,6 +70,7 @@ struct device {
     size_t route_size;
     int fd;
     uint64_t session, serial_out;
+    uint64_t bytes_limit;         /* a chunk costs at most this of its credit */
     char status[16], reason[160]; /* from BEAT */
     uint64_t load;
     bool broken;  /* a send failed: EV_UNREACHABLE is due */

@@ -106,8 +106,6 @@ void outbox_assign(struct broker *broker, const struct core_action *action)
         return;
     size_t inline_bytes = small_stream(broker, card, action->chunk, view.bytes);
     struct device *device = batch_for(broker, action, SW_MSG_ASSIGN, inline_bytes);
-    struct core_agent_view agent;
-    core_agent(broker->core, action->agent, &agent);
     struct outbox *out = &device->out;
     sw_grow(&out->grants, &out->grant_room, out->n + 1, sizeof *out->grants);
     out->grants[out->n++] = (struct sw_msg_grant){
@@ -119,7 +117,7 @@ void outbox_assign(struct broker *broker, const struct core_action *action)
         .isolate = action->isolate,
         .bytes = view.bytes,
         .inline_bytes = inline_bytes,
-        .charge_bytes = SW_MIN(view.bytes, agent.bytes_limit),
+        .charge_bytes = SW_MIN(view.bytes, device->bytes_limit),
     };
     sw_buf_put(&out->payload, broker->body.data, inline_bytes);
 }

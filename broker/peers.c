@@ -152,7 +152,8 @@ int peers_add(int state_fd, const char *request, struct sw_err *err)
                            "--add-peer: a name is 1 to 63 printable characters without spaces");
     int r = peers_open(&peers, state_fd, &own, err);
     if (r == 0)
-        flock(peers.keys_fd, LOCK_EX); /* until it is closed: the list is read, changed and replaced */
+        flock(peers.keys_fd,
+              LOCK_EX); /* until it is closed: the list is read, changed and replaced */
     if (r == 0 && !is_there(&peers, file, name)) {
         r = sw_keys_make(&keys);
         memcpy(keys.server_key, own.public_key, sizeof keys.server_key);
