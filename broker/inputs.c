@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* Names and numbers of one chunk's inline inputs; with its bytes it still fits in an ASSIGN. */
+#define INLINE_HEAD_MAX ((size_t)160 << 10)
+
 static void start_next(struct broker *broker, struct card *card);
 
 void inputs_queue(struct broker *broker, struct card *card, struct request *request)
@@ -128,6 +131,20 @@ static int manifest_of(const struct sw_msg_input *inputs,
     return sw_manifest_parse(ret, err);
 }
 
+/* No file holds inline inputs, so that nobody could FETCH them: each chunk's must fit in ASSIGN. */
+static bool fits_assign(const struct inline_add *add, const uint64_t *sizes)
+{
+    AUTO_BUF struct sw_buf head = {0};
+    for (uint32_t chunk = 0; chunk < add->plan.head.n_chunks; chunk++) {
+        const uint32_t *first = &add->plan.first_piece[chunk];
+        sw_buf_clear(&head);
+        sw_stream_head(&add->manifest, &add->plan.pieces[first[0]], first[1] - first[0], &head);
+        if (sizes[chunk] > SW_INLINE_BYTES_MAX || head.size > INLINE_HEAD_MAX)
+            return false;
+    }
+    return true;
+}
+
 static void add_inline(struct broker *broker,
                        struct card *card,
                        struct request *request,
@@ -156,10 +173,15 @@ static void add_inline(struct broker *broker,
     AUTO_BUF struct sw_buf bytes = {0};
     sw_plan_encode(&plan.head, plan.pieces, plan.n, &bytes);
     r = sw_plan_decode(bytes.data, bytes.size, &add->plan, &err);
+    const char *code = "bad_request";
+    if (r == 0 && !fits_assign(add, plan.sizes)) {
+        code = "spill";
+        r = sw_fail(&err, E2BIG, "inline inputs: at most 16 KiB a chunk: send an upload");
+    }
     if (r < 0) {
         card_drop_inline(card);
         plan_done(&plan);
-        give_up(broker, card, "bad_request", &err);
+        give_up(broker, card, code, &err);
         return;
     }
     add->bytes = request->payload; /* moves */

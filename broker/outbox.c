@@ -80,7 +80,8 @@ static struct device *batch_for(struct broker *broker,
     return device;
 }
 
-/* The chunk's input stream when it is small enough to travel along; 0 = the agent fetches it. */
+/* The chunk's input stream when it is small enough to travel along; 0 = the agent fetches it. That
+ * of inline inputs always is (inputs.c). */
 static size_t
 small_stream(struct broker *broker, const struct card *card, uint32_t chunk, uint64_t bytes)
 {
@@ -90,7 +91,7 @@ small_stream(struct broker *broker, const struct card *card, uint32_t chunk, uin
     if (bytes > SW_INLINE_BYTES_MAX)
         return 0;
     if (card_stream(card, chunk, &broker->body))
-        return broker->body.size <= SW_INLINE_BYTES_MAX + 4096 ? broker->body.size : 0;
+        return broker->body.size;
     uint8_t *room = sw_buf_reserve(&broker->body, SW_INLINE_BYTES_MAX + 1);
     if (source_read(broker->source, card->job, chunk, 0, room, SW_INLINE_BYTES_MAX + 1, &got, NULL,
                     &err) < 0)

@@ -234,6 +234,22 @@ def test_three_failures_on_two_agents_fail_the_chunk(broker, gateway, agent):
     assert gateway.ask("RETRY", answer="ERROR", job=job)["code"] == "conflict"
 
 
+def test_inline_inputs_always_ride_in_assign(broker, gateway, agent):
+    """Nobody could fetch them. Many small ones have a head that is larger than they are."""
+    a = agent()
+    a.hello()
+    job = submit(gateway, *[b"x" * 10] * 1000)
+    grant = a.expect("ASSIGN")
+    lease = grant["leases"][0]
+    assert lease["bytes"] == 10000 and lease["inline_bytes"] == len(grant["_payload"]) > 20480
+    a.done(job, lease, b"sum", pieces=1000)
+    a.expect("TAKEN")
+    files, payload = wire.inputs(b"x" * 20000)
+    error = gateway.ask("SUBMIT", payload, answer="ERROR", type="hash", inputs=files, key="k", body_hash=1)
+    assert error["code"] == "spill" and "16 KiB" in error["message"]
+    assert gateway.ask("SUBMIT", type="hash", open=1, key="k", body_hash=1)["existing"] == 0  # nothing stayed of it
+
+
 def test_cancel_set_forget(broker, gateway, agent):
     a = agent()
     job = submit(gateway, b"one")
