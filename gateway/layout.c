@@ -65,8 +65,10 @@ void layout_take(struct layout *layout, const struct sw_msg_add *add)
     struct layout_add *to = &layout->adds[layout->n_adds++];
     *to = (struct layout_add){
         .number = add->add, .first_chunk = add->first_chunk, .n_chunks = add->chunks};
-    sw_buf_put(&to->manifest.bytes, add->manifest.p, add->manifest.n);
-    sw_buf_put(&to->plan_bytes, add->plan.p, add->plan.n);
+    if (add->plan.n) { /* inline; else both are on disk */
+        sw_buf_put(&to->manifest.bytes, add->manifest.p, add->manifest.n);
+        sw_buf_put(&to->plan_bytes, add->plan.p, add->plan.n);
+    }
 }
 
 static int load_add(struct layout_add *add, int job_fd, struct sw_err *err)
