@@ -32,8 +32,9 @@ class Program:
     def is_running(self):
         return self.process is not None and self.process.poll() is None
 
-    def start(self, ready_s=READY_S):
-        """Starts it and returns when it has said READY=1; fails with its log if it ends or is late."""
+    def start(self, ready_s=READY_S, wait=True):
+        """Starts it and returns when it has said READY=1; fails with its log if it ends or is late. Not awaited
+        unless `wait`."""
         assert not self.is_running(), f"{self.name} runs already"
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind(b"")  # an abstract address of the kernel's choice
@@ -45,7 +46,10 @@ class Program:
         os.close(write_end)
         self._copier = threading.Thread(target=self._copy_log, args=(read_end,), daemon=True)
         self._copier.start()
-        self._await_ready(notify, ready_s)
+        if wait:
+            self._await_ready(notify, ready_s)
+        else:
+            notify.close()
         return self
 
     def _await_ready(self, notify, ready_s):
