@@ -65,6 +65,8 @@ zsock_t *sw_link_bind(const char *endpoint,
     set_common(handle, max_bytes);
     set_int(handle, ZMQ_ROUTER_MANDATORY, 1); /* an unknown peer is an error, not silence */
     set_int(handle, ZMQ_BACKLOG, 1024);
+    if (max_bytes == SW_DATA_BYTES_MAX)
+        set_int(handle, ZMQ_SNDHWM, SW_DATA_QUEUE);
     set_int(handle, ZMQ_CURVE_SERVER, 1);
     set_int(handle, ZAP_ENFORCE_DOMAIN, 1);
     zmq_setsockopt(handle, ZMQ_AFFINITY, &affinity, sizeof affinity);

@@ -49,6 +49,10 @@ uint64_t sw_random_u64(void);
     100000 /* messages queued to one peer before it counts as dead: credit bounds the real number  \
             */
 
+/* Slices queued to one peer on data: its window is four of them, an answer to each STORE beside;
+ * one that asks for more than it reads gets nothing more (4 MiB a peer at most). */
+#define SW_DATA_QUEUE 16
+
 /* I/O threads and the socket limit; before the first socket, once a process. */
 void sw_link_start(int io_threads);
 
