@@ -106,6 +106,17 @@ def test_iconv_starts_anew_with_each_file(small, tmp_path):
         "iconv", "-f", "UTF-8", "-t", "UTF-16", names[3])
 
 
+def test_iconv_starts_anew_after_an_error(small, tmp_path):
+    """The first file breaks off in the middle of a shift; the second must not begin in it."""
+    names = [tmp_path / name for name in ("broken", "good")]
+    names[0].write_bytes("日本".encode() + b"\xff")
+    names[1].write_bytes("本 abc\n".encode())
+    given = ["op=iconv", "from=UTF-8", "to=ISO-2022-JP"]
+    result = small.kernels.run("transform", given, names)
+    assert [word for word, _ in result.files] == ["error", "ok"]
+    assert small.kernels.output(1) == small.kernels.command("iconv", "-f", "UTF-8", "-t", "ISO-2022-JP", names[1])
+
+
 def test_iconv_says_where(small, tmp_path):
     given = ["op=iconv", "from=UTF-8", "to=ISO-8859-1"]
     words = ("error", "cannot convert the character at byte 300002")
