@@ -102,7 +102,7 @@ def main():
         if "build-test" in built:
             pytest(tally, options, "pytest", "build-test", ["tests"])
         if "build-asan" in built and (ROOT / "tests" / "e2e").is_dir():
-            pytest(tally, options, "pytest-asan", "build-asan", ["tests/e2e", "-m", "not plain"])
+            pytest(tally, options, "pytest-asan", "build-asan", ["tests/e2e", "tests/contract", "-m", "not plain"])
     except RuntimeError as error:
         tally.fail("pytest", str(error))
     if options.coverage:
