@@ -28,9 +28,9 @@ struct sw_param {
     const char *help;    /* one sentence without a full stop */
 };
 
-#define SW_PARAMS_MAX     8
-#define SW_PARAM_TEXT_MAX 4096 /* a regular expression of a screenful; it travels in every ASSIGN  \
-                                */
+#define SW_PARAMS_MAX 8
+/* A regular expression of a screenful; it travels in every ASSIGN. */
+#define SW_PARAM_TEXT_MAX 4096
 
 /* A parameter as it came: text, whatever its type ("9", "true", "a+b"). `true`/`false`/`1`/`0`/""
  * (a bare flag = true) are the booleans. */
@@ -133,8 +133,8 @@ struct sw_kernel {
 extern const struct sw_kernel *const sw_kernels[]; /* NULL-terminated, from kernels.def */
 const struct sw_kernel *sw_kernel_find(const char *name);
 
-/* The library's version that decides the bytes of a result: "zstd 1.5.4", "pcre2 10.42 jit", "". The text
- * lasts as long as the calling thread. */
+/* The library's version that decides the bytes of a result: "zstd 1.5.4", "pcre2 10.42 jit", "".
+ * The text lasts as long as the calling thread. */
 const char *sw_kernel_engine(const struct sw_kernel *);
 
 /* The longest value a TEXT parameter may have, in bytes. */
