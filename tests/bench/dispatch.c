@@ -4,9 +4,6 @@
  * [CHUNKS]. */
 #include "tests/bench/fleet.h"
 
-#include "files/files.h"
-
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,34 +13,10 @@
 #define AGENTS      2
 #define INPUT_BYTES 64
 
-static void make_upload(struct fleet *fleet, uint32_t n, char ret_id[SW_UPLOAD_ID_SIZE + 1])
+static int allow(void *arg, const char *key, const char *domain)
 {
-    char path[96], bytes[INPUT_BYTES];
-    struct sw_upload *upload = NULL;
-    struct sw_err err = {0};
-    snprintf(path, sizeof path, "%s/uploads", fleet->state);
-    int folder = open(path, O_RDONLY | O_DIRECTORY);
-    struct sw_upload_info info = {.length = (uint64_t)n * INPUT_BYTES};
-    if (sw_upload_create(folder, &info, &upload) < 0)
-        exit(1);
-    for (uint32_t i = 0; i < n; i++) {
-        char name[24];
-        struct sw_entry entry = {.name = name,
-                                 .name_size = (size_t)snprintf(name, sizeof name, "%u", i),
-                                 .size = INPUT_BYTES,
-                                 .reason = ""};
-        memset(bytes, (int)i, sizeof bytes);
-        if (sw_upload_entry(upload, &entry) < 0 ||
-            sw_upload_append(upload, bytes, sizeof bytes) < 0)
-            exit(1);
-    }
-    if (sw_upload_finish(upload, 0, &err) < 0) {
-        fprintf(stderr, "upload: %s\n", err.text);
-        exit(1);
-    }
-    memcpy(ret_id, sw_upload_info(upload)->id, SW_UPLOAD_ID_SIZE + 1);
-    sw_upload_close(&upload);
-    close(folder);
+    (void)arg, (void)key, (void)domain;
+    return 200;
 }
 
 /* One hop: what two processes can pass at best, encrypted, 32 of these messages' bytes at a time.
@@ -81,12 +54,7 @@ static void bare_hop(uint32_t n)
         zmq_pollitem_t items[] = {{.socket = zsock_resolve(zap), .events = ZMQ_POLLIN},
                                   {.socket = zsock_resolve(in), .events = ZMQ_POLLIN}};
         zmq_poll(items, 2, 100);
-        char frames[7][256];
-        size_t sizes[7];
-        (void)frames;
-        (void)sizes;
-        extern int bench_allow(void *, const char *, const char *);
-        sw_zap_serve(zap, bench_allow, NULL);
+        sw_zap_serve(zap, allow, NULL);
         struct sw_frames message;
         for (; sw_link_recv(in, true, SW_CONTROL_BYTES_MAX, &message) == 0;
              got++, start = got == 0 ? bench_now_s() : start)
@@ -98,28 +66,6 @@ static void bare_hop(uint32_t n)
     waitpid(child, NULL, 0);
     zsock_destroy(&in);
     zsock_destroy(&zap);
-}
-
-int bench_allow(void *arg, const char *key, const char *domain);
-int bench_allow(void *arg, const char *key, const char *domain)
-{
-    (void)arg, (void)key, (void)domain;
-    return 200;
-}
-
-static uint64_t submit(zsock_t *client, const char *id, uint32_t n)
-{
-    struct sw_msg_upload upload = {sw_str_of(id)};
-    struct sw_msg_submit submit = {
-        .ref = 1, .type = sw_str_of("hash"), .chunk_count = n, .uploads = &upload, .n_uploads = 1};
-    client_say(client, SW_MSG_SUBMIT, &submit, NULL, 0);
-    const struct sw_message *answer = client_hear(client, 120000);
-    if (!answer || answer->type != SW_MSG_OK) {
-        fprintf(stderr, "submit: %.*s\n", answer ? (int)answer->of.error.message.n : 9,
-                answer ? answer->of.error.message.p : "no answer");
-        exit(1);
-    }
-    return answer->of.ok.job;
 }
 
 static uint64_t completed(zsock_t *client, uint64_t job, bool *ret_final)
@@ -137,7 +83,7 @@ int main(int argc, char **argv)
 {
     uint32_t n = argc > 2 ? (uint32_t)atoi(argv[2]) : 200000;
     struct fleet fleet = {.broker = argv[1]};
-    char id[SW_UPLOAD_ID_SIZE + 1];
+    char id[FLEET_UPLOAD_ID];
     if (argc < 2 || fleet_start(&fleet) < 0) {
         fprintf(stderr, "usage: dispatch BROKER [CHUNKS]\n");
         return 2;
@@ -148,9 +94,9 @@ int main(int argc, char **argv)
     struct sw_msg_get_stats stats = {.ref = 9};
     client_say(client, SW_MSG_GET_STATS, &stats, NULL, 0);
     client_hear(client, 30000); /* it is up */
-    make_upload(&fleet, n, id);
+    fleet_upload(&fleet, n, INPUT_BYTES, id);
     size_t before = bench_rss_bytes(fleet.broker_pid);
-    uint64_t job = submit(client, id, n);
+    uint64_t job = fleet_submit(client, id, n);
     size_t queued = bench_rss_bytes(fleet.broker_pid);
     printf("dispatch (a): %u chunks of %d bytes, each committed, %d agents without slots\n", n,
            INPUT_BYTES, AGENTS);

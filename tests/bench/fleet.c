@@ -1,7 +1,10 @@
 /* Broker processes and hand-made peers for the dispatch benches. */
 #include "tests/bench/fleet.h"
 
+#include "files/files.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +12,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#define BATCH 1024
 
 double bench_now_s(void)
 {
@@ -72,17 +73,22 @@ zsock_t *fleet_peer(struct fleet *fleet, const char *role, const char *name)
     return socket;
 }
 
-int fleet_start(struct fleet *fleet)
+void fleet_start_broker(struct fleet *fleet)
 {
     char port[16];
-    snprintf(fleet->state, sizeof fleet->state, "/var/tmp/shadow-bench-XXXXXX");
-    if (!mkdtemp(fleet->state))
-        return -errno;
-    fleet->port = 21000 + (int)(getpid() % 1500) * 2;
     snprintf(port, sizeof port, "%d", fleet->port);
     fleet->broker_pid = fork();
     if (fleet->broker_pid == 0)
         run_broker(fleet, "--port", port, "--listen", "127.0.0.1");
+}
+
+int fleet_start(struct fleet *fleet)
+{
+    snprintf(fleet->state, sizeof fleet->state, "/var/tmp/shadow-bench-XXXXXX");
+    if (!mkdtemp(fleet->state))
+        return -errno;
+    fleet->port = 21000 + (int)(getpid() % 1500) * 2;
+    fleet_start_broker(fleet);
     return 0;
 }
 
@@ -136,103 +142,46 @@ const struct sw_message *client_hear(zsock_t *socket, int limit_ms)
                : &message;
 }
 
-/* ---- an agent without slots ---- */
-
-struct bare_agent {
-    zsock_t *socket;
-    uint64_t session, serial, granted_chunks, granted_bytes;
-    uint32_t credit, taken; /* TAKEN since the last CREDIT */
-    size_t output_bytes;
-    struct sw_msg_result results[BATCH];
-    struct sw_msg_outcome piece;
-    uint8_t *output;
-};
-
-static void answer_chunks(struct bare_agent *agent, const struct sw_msg_assign *assign)
+void fleet_upload(struct fleet *fleet, uint32_t n, size_t size, char ret_id[FLEET_UPLOAD_ID])
 {
-    for (size_t done = 0; done < assign->n_leases;) {
-        size_t n = SW_MIN(assign->n_leases - done, (size_t)BATCH);
-        struct sw_msg_done message = {.session = agent->session,
-                                      .serial = ++agent->serial,
-                                      .results = agent->results,
-                                      .n_results = n};
-        for (size_t i = 0; i < n; i++) {
-            const struct sw_msg_grant *grant = &assign->leases[done + i];
-            agent->results[i] = (struct sw_msg_result){.job = assign->job,
-                                                       .chunk = grant->chunk,
-                                                       .n = grant->n,
-                                                       .token = grant->token,
-                                                       .took_ms = 0,
-                                                       .bytes_out = agent->output_bytes,
-                                                       .inline_bytes = agent->output_bytes,
-                                                       .pieces = &agent->piece,
-                                                       .n_pieces = 1};
-        }
-        client_say(agent->socket, SW_MSG_DONE, &message, agent->output, n * agent->output_bytes);
-        done += n;
+    char path[96], bytes[4096];
+    struct sw_upload *upload = NULL;
+    struct sw_err err = {0};
+    snprintf(path, sizeof path, "%s/uploads", fleet->state);
+    int folder = open(path, O_RDONLY | O_DIRECTORY);
+    struct sw_upload_info info = {.length = (uint64_t)n * size};
+    if (sw_upload_create(folder, &info, &upload) < 0)
+        exit(1);
+    for (uint32_t i = 0; i < n; i++) {
+        char name[24];
+        struct sw_entry entry = {.name = name,
+                                 .name_size = (size_t)snprintf(name, sizeof name, "%u", i),
+                                 .size = size,
+                                 .reason = ""};
+        memset(bytes, (int)i, size);
+        if (sw_upload_entry(upload, &entry) < 0 || sw_upload_append(upload, bytes, size) < 0)
+            exit(1);
     }
-}
-
-static void release_credit(struct bare_agent *agent, size_t n)
-{
-    agent->taken += (uint32_t)n;
-    if (agent->taken < agent->credit / 4)
-        return;
-    agent->granted_chunks += agent->taken;
-    agent->granted_bytes += (uint64_t)agent->taken * 4096;
-    agent->taken = 0;
-    struct sw_msg_credit credit = {.session = agent->session,
-                                   .serial = ++agent->serial,
-                                   .chunks = agent->granted_chunks,
-                                   .bytes = agent->granted_bytes};
-    client_say(agent->socket, SW_MSG_CREDIT, &credit, NULL, 0);
-}
-
-static void run_agent(struct bare_agent *agent)
-{
-    struct sw_msg_kernel kernel = {.type = sw_str_of("hash"), .rev = 1};
-    agent->session = sw_random_u64() >> 1;
-    agent->serial = 1;
-    agent->granted_chunks = agent->credit;
-    agent->granted_bytes = (uint64_t)1 << 40;
-    agent->piece.length = agent->output_bytes;
-    agent->output = sw_alloc(BATCH, agent->output_bytes);
-    struct sw_msg_hello hello = {.session = agent->session,
-                                 .serial = 1,
-                                 .instance = agent->session,
-                                 .slots = 2,
-                                 .chunks = agent->granted_chunks,
-                                 .bytes = agent->granted_bytes,
-                                 .bytes_limit = 1 << 20,
-                                 .kernels = &kernel,
-                                 .n_kernels = 1};
-    client_say(agent->socket, SW_MSG_HELLO, &hello, NULL, 0);
-    double beat_s = bench_now_s();
-    for (;;) {
-        const struct sw_message *message = client_hear(agent->socket, 500);
-        if (message && message->type == SW_MSG_ASSIGN)
-            answer_chunks(agent, &message->of.assign);
-        else if (message && message->type == SW_MSG_TAKEN)
-            release_credit(agent, message->of.taken.n_leases);
-        else if (message && message->type == SW_MSG_ERROR)
-            fprintf(stderr, "agent: %.*s\n", (int)message->of.error.message.n,
-                    message->of.error.message.p);
-        if (bench_now_s() - beat_s > 1) {
-            struct sw_msg_beat beat = {.session = agent->session, .serial = ++agent->serial};
-            client_say(agent->socket, SW_MSG_BEAT, &beat, NULL, 0);
-            beat_s = bench_now_s();
-        }
+    if (sw_upload_finish(upload, 0, &err) < 0) {
+        fprintf(stderr, "upload: %s\n", err.text);
+        exit(1);
     }
+    memcpy(ret_id, sw_upload_info(upload)->id, SW_UPLOAD_ID_SIZE + 1);
+    sw_upload_close(&upload);
+    close(folder);
 }
 
-pid_t fleet_agent(struct fleet *fleet, const char *name, uint32_t credit, size_t output_bytes)
+uint64_t fleet_submit(zsock_t *client, const char *id, uint32_t n)
 {
-    pid_t child = fork();
-    if (child != 0)
-        return child;
-    sw_link_start(1);
-    struct bare_agent agent = {
-        .socket = fleet_peer(fleet, "agent", name), .credit = credit, .output_bytes = output_bytes};
-    run_agent(&agent);
-    _exit(0);
+    struct sw_msg_upload upload = {sw_str_of(id)};
+    struct sw_msg_submit submit = {
+        .ref = 1, .type = sw_str_of("hash"), .chunk_count = n, .uploads = &upload, .n_uploads = 1};
+    client_say(client, SW_MSG_SUBMIT, &submit, NULL, 0);
+    const struct sw_message *answer = client_hear(client, 120000);
+    if (!answer || answer->type != SW_MSG_OK) {
+        fprintf(stderr, "submit: %.*s\n", answer ? (int)answer->of.error.message.n : 9,
+                answer ? answer->of.error.message.p : "no answer");
+        exit(1);
+    }
+    return answer->of.ok.job;
 }

@@ -21,6 +21,15 @@ zsock_t *fleet_peer(struct fleet *fleet, const char *role, const char *name);
 /* A child process that says HELLO and answers every chunk with `output_bytes`, until killed. */
 pid_t fleet_agent(struct fleet *fleet, const char *name, uint32_t credit, size_t output_bytes);
 
+#define FLEET_UPLOAD_ID 33
+/* An upload of n files of `size` bytes (at most 4,096) in the state folder. */
+void fleet_upload(struct fleet *fleet, uint32_t n, size_t size, char ret_id[FLEET_UPLOAD_ID]);
+uint64_t fleet_submit(zsock_t *client,
+                      const char *upload,
+                      uint32_t chunks); /* a hash job of it; its number */
+/* The broker process again, after fleet_stop_broker. */
+void fleet_start_broker(struct fleet *fleet);
+
 double bench_now_s(void);
 double bench_cpu_s(pid_t pid); /* user and system time of a process so far */
 size_t bench_rss_bytes(pid_t pid);
