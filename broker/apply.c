@@ -19,6 +19,16 @@ answer_error(struct broker *broker, uint64_t session, const char *code, const ch
                  0);
 }
 
+/* Shared out among those that are online, so that all of them together stay within bounds. */
+static uint64_t window_for(const struct broker *broker)
+{
+    uint64_t online = 1;
+    for (size_t i = 0; i < broker->devices.n; i++)
+        online += broker->devices.by_index[i]->session != 0;
+    return SW_MAX(SW_MIN(DATA_WINDOW_BYTES, DATA_UNSENT_MAX / online),
+                  (uint64_t)SW_SLICE_BYTES_MAX);
+}
+
 static void welcome(struct broker *broker, const struct core_action *action)
 {
     struct device *device = broker->devices.by_index[action->agent];
@@ -32,7 +42,7 @@ static void welcome(struct broker *broker, const struct core_action *action)
     device->broken = false;
     device->status[0] = device->reason[0] = 0;
     struct sw_msg_welcome message = {
-        .device_id = sw_str_of(device->id), .window = DATA_WINDOW_BYTES, .epoch = broker->epoch};
+        .device_id = sw_str_of(device->id), .window = window_for(broker), .epoch = broker->epoch};
     outbox_send(broker, device, SW_MSG_WELCOME, &message);
 }
 

@@ -44,10 +44,11 @@ struct peers {
     int keys_fd;
     struct peer *by_key;
     int64_t mtime_ns;
+    bool changed; /* read anew; cleared by who acts on it */
 };
 int peers_open(struct peers *peers, int state_fd, struct sw_keys *ret_keys, struct sw_err *err);
 void peers_close(struct peers *peers);
-bool peers_reload(struct peers *peers); /* true: the file had changed */
+void peers_reload(struct peers *peers); /* reads the file if it has changed */
 const struct peer *peers_find(const struct peers *peers, const char *key);
 /* `shadow-broker --add-peer ROLE:NAME:FILE` */
 int peers_add(int state_fd, const char *request, struct sw_err *err);
@@ -74,6 +75,7 @@ struct device {
     char status[16], reason[160]; /* from BEAT */
     uint64_t load;
     bool broken;  /* a send failed: EV_UNREACHABLE is due */
+    bool revoked; /* its key is not listed any more, and data knows */
     bool waiting; /* its outbox has something */
     struct outbox out;
     UT_hash_handle hh;

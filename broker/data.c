@@ -11,13 +11,14 @@
 #include <fcntl.h>
 #include <string.h>
 
-enum order_kind { ORDER_JOB, ORDER_ADD, ORDER_FORGET, ORDER_DROP_OUTPUT, ORDER_PREPARE };
+enum order_kind { ORDER_JOB, ORDER_ADD, ORDER_FORGET, ORDER_DROP_OUTPUT, ORDER_PREPARE, ORDER_KEY };
 
 struct order { /* what goes down the pipe; the actor frees it */
     enum order_kind kind;
     uint64_t job, number;                /* JOB: nonce; DROP_OUTPUT: n */
     uint32_t add, first_chunk, n_chunks; /* DROP_OUTPUT: first_chunk = chunk */
     bool remove;
+    char key[SW_KEY_TEXT];
     struct data_prepare *prepare;
 };
 
@@ -28,65 +29,6 @@ struct data {
 };
 
 /* ---- the thread ---- */
-
-struct data_job *data_job_of(struct data_actor *actor, uint64_t job)
-{
-    struct data_job *found = NULL;
-    HASH_FIND(hh, actor->jobs, &job, sizeof job, found);
-    return found;
-}
-
-static void close_folder(struct data_actor *actor, struct data_job *job)
-{
-    actor->open_folders -= job->fd >= 0;
-    sw_fd_close(&job->fd);
-}
-
-int data_job_folder(struct data_actor *actor, struct data_job *job)
-{
-    if (job->fd >= 0)
-        return job->fd;
-    if (actor->open_folders >= DATA_OPEN_MAX)
-        for (struct data_job *other = actor->jobs; other; other = other->hh.next)
-            close_folder(actor, other);
-    int r = sw_job_dir_open(actor->jobs_fd, job->job, &job->fd);
-    if (r == -ENOENT) { /* a job with inline inputs has none before its first large output */
-        r = sw_job_dir_make(actor->jobs_fd, job->job);
-        if (r == 0)
-            r = sw_job_dir_open(actor->jobs_fd, job->job, &job->fd);
-    }
-    if (r < 0)
-        return r;
-    actor->open_folders++;
-    return job->fd;
-}
-
-static void learn_job(struct data_actor *actor, const struct order *order)
-{
-    struct data_job *job = data_job_of(actor, order->job);
-    if (!job) {
-        job = sw_alloc(1, sizeof *job);
-        job->job = order->job;
-        job->fd = -1;
-        HASH_ADD(hh, actor->jobs, job, sizeof job->job, job);
-    }
-    job->nonce = order->number;
-}
-
-static void forget_job(struct data_actor *actor, const struct order *order)
-{
-    struct data_job *job = data_job_of(actor, order->job);
-    source_forget(actor->source, order->job);
-    if (job) {
-        close_folder(actor, job);
-        HASH_DEL(actor->jobs, job);
-        sw_release(job);
-    }
-    int r = order->remove ? sw_job_dir_remove(actor->jobs_fd, order->job) : 0;
-    if (r < 0)
-        sw_log(SW_LOG_WARNING, "job folder stays job=%ju error=%s", (uintmax_t)order->job,
-               strerror(-r));
-}
 
 static void drop_output(struct data_actor *actor, const struct order *order)
 {
@@ -122,19 +64,22 @@ static void obey(struct data_actor *actor, struct order *order)
 {
     switch (order->kind) {
     case ORDER_JOB:
-        learn_job(actor, order);
+        data_job_learn(actor, order->job, order->number);
         break;
     case ORDER_ADD:
         source_add(actor->source, order->job, order->add, order->first_chunk, order->n_chunks);
         break;
     case ORDER_FORGET:
-        forget_job(actor, order);
+        data_job_forget(actor, order->job, order->remove);
         break;
     case ORDER_DROP_OUTPUT:
         drop_output(actor, order);
         break;
     case ORDER_PREPARE:
         prepare_and_answer(actor, order->prepare);
+        break;
+    case ORDER_KEY:
+        data_key_set(actor, order->key, order->remove);
         break;
     }
     sw_release(order);
@@ -170,14 +115,8 @@ static void run(zsock_t *pipe, void *arg)
 static void inside_destroy(struct data_actor **inside)
 {
     struct data_actor *actor = *inside;
-    struct data_job *job, *next_job;
     struct data_store *store, *next_store;
-    HASH_ITER(hh, actor->jobs, job, next_job)
-    {
-        HASH_DEL(actor->jobs, job);
-        sw_fd_close(&job->fd);
-        sw_release(job);
-    }
+    data_jobs_done(actor);
     if (actor->sync)
         sync_close(&actor->sync);
     HASH_ITER(hh, actor->stores, store, next_store)
@@ -208,7 +147,7 @@ int data_open(const struct data_setup *setup, struct data **ret, struct sw_err *
                 : sync_open(&inside->sync);
     if (r == 0) {
         inside->router =
-            sw_link_bind(setup->endpoint, &setup->keys, "data", 2, SW_DATA_BYTES_MAX, err);
+            sw_link_bind(setup->endpoint, &setup->keys, "data", 2, &sw_data_limits, err);
         r = inside->router ? 0 : -EADDRINUSE;
     }
     if (r < 0) {
@@ -263,6 +202,13 @@ void data_drop_output(struct data *data, uint64_t job, uint32_t chunk, uint64_t 
 {
     give(data,
          (struct order){.kind = ORDER_DROP_OUTPUT, .job = job, .number = n, .first_chunk = chunk});
+}
+
+void data_revoke(struct data *data, const char *key, bool revoked)
+{
+    struct order order = {.kind = ORDER_KEY, .remove = revoked};
+    memcpy(order.key, key, sizeof order.key);
+    give(data, order);
 }
 
 void data_prepare_take(struct data *data, struct data_prepare *request)

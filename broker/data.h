@@ -7,10 +7,11 @@
 #include "broker/plan.h"
 #include "proto/link.h"
 
-/* FETCH and STORE under way for one agent (granted in WELCOME), and bytes unsent in all: beyond it
- * FETCHes wait. */
+/* FETCH and STORE under way for one agent, granted in WELCOME: less where many agents would have
+ * more than DATA_UNSENT_MAX under way in all, but always one slice. Who takes more than it was
+ * granted runs into the queue's limit (SW_DATA_QUEUE): what does not fit there is not answered. */
 #define DATA_WINDOW_BYTES ((uint64_t)1 << 20)
-#define DATA_UNSENT_MAX   ((size_t)64 << 20)
+#define DATA_UNSENT_MAX   ((uint64_t)64 << 20)
 
 struct data;
 
@@ -34,6 +35,9 @@ void data_add(
 void data_forget(struct data *data, uint64_t job, bool remove);
 /* This lease's output will never be used: out.CHUNK.N may go. */
 void data_drop_output(struct data *data, uint64_t job, uint32_t chunk, uint64_t n);
+
+/* This key may ask no more (or again): its tokens are good, its connection may still be open. */
+void data_revoke(struct data *data, const char *key, bool revoked);
 
 /* Links uploads into the job's folder as in.ADD.PART, plans, writes plan.ADD and manifest.ADD,
  * durable. */

@@ -1,5 +1,5 @@
-/* Inside the data actor: its thread's state, shared by data.c (thread, pipe) and transfer.c (FETCH,
- * STORE). */
+/* Inside the data actor: its thread's state, shared by data.c (thread, pipe), data_jobs.c (jobs and
+ * keys) and transfer.c (FETCH, STORE). */
 #ifndef BROKER_DATA_ACTOR_H
 #define BROKER_DATA_ACTOR_H
 
@@ -38,6 +38,7 @@ struct data_actor {
     struct sync *sync;
     struct data_job *jobs;
     size_t open_folders;
+    struct data_key *revoked; /* keys with open connections that count no more */
     struct data_store *stores;
     uint64_t last_ref;
     struct sw_arena arena;
@@ -47,8 +48,14 @@ struct data_actor {
 
 void transfer_drain(struct data_actor *actor);  /* FETCH and STORE that wait */
 void transfer_synced(struct data_actor *actor); /* answers STOREs that are durable */
+
 struct data_job *data_job_of(struct data_actor *actor, uint64_t job);
+void data_job_learn(struct data_actor *actor, uint64_t job, uint64_t nonce);
+void data_job_forget(struct data_actor *actor, uint64_t job, bool remove);
 int data_job_folder(struct data_actor *actor,
                     struct data_job *job); /* opens, or makes it; -errno */
+void data_jobs_done(struct data_actor *actor);
+bool data_key_revoked(const struct data_actor *actor, const char *key);
+void data_key_set(struct data_actor *actor, const char *key, bool revoked);
 
 #endif

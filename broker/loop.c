@@ -51,14 +51,21 @@ static void drop_broken(struct broker *broker)
     }
 }
 
-/* Devices whose key is no longer listed lose their session at once. */
+/* Devices whose key is no longer listed lose their session at once, and data serves them no more.
+ */
 static void look_at_peers(struct broker *broker)
 {
-    if (!peers_reload(&broker->peers))
+    peers_reload(&broker->peers);
+    if (!broker->peers.changed)
         return;
+    broker->peers.changed = false;
     for (size_t i = 0; i < broker->devices.n; i++) {
         struct device *device = broker->devices.by_index[i];
-        if (!device->session || peers_find(&broker->peers, device->key))
+        bool revoked = !peers_find(&broker->peers, device->key);
+        if (revoked != device->revoked)
+            data_revoke(broker->data, device->key, revoked);
+        device->revoked = revoked;
+        if (!revoked || !device->session)
             continue;
         sw_log(SW_LOG_NOTICE, "key revoked device=%s", device->id);
         struct core_event event = {

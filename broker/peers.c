@@ -58,20 +58,20 @@ static void parse(struct peers *peers, char *text)
     }
 }
 
-bool peers_reload(struct peers *peers)
+void peers_reload(struct peers *peers)
 {
     struct stat st;
     AUTO_BUF struct sw_buf text = {0};
     if (fstatat(peers->keys_fd, PEERS_FILE, &st, 0) < 0)
-        return false;
+        return;
     int64_t mtime_ns = st.st_mtim.tv_sec * (int64_t)1000000000 + st.st_mtim.tv_nsec;
     if (mtime_ns == peers->mtime_ns ||
         sw_file_read(peers->keys_fd, PEERS_FILE, PEERS_BYTES_MAX, &text) < 0)
-        return false;
+        return;
     peers->mtime_ns = mtime_ns;
+    peers->changed = true;
     forget_all(peers);
     parse(peers, (char *)text.data);
-    return true;
 }
 
 const struct peer *peers_find(const struct peers *peers, const char *key)

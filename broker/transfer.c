@@ -16,7 +16,7 @@ static bool
 is_valid(struct data_actor *actor, const struct sw_frames *frames, const struct lease *lease)
 {
     const struct data_job *job = data_job_of(actor, lease->job);
-    return job && lease->chunk <= UINT32_MAX &&
+    return job && lease->chunk <= UINT32_MAX && !data_key_revoked(actor, frames->user_id) &&
            lease->token == sw_lease_token(actor->setup.token_key, job->nonce,
                                           (uint32_t)lease->chunk, lease->n, frames->user_id);
 }

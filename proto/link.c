@@ -10,6 +10,10 @@
 #define ZAP_ENFORCE_DOMAIN                                                                         \
     93 /* ZMQ_ZAP_ENFORCE_DOMAIN: hidden without the draft API, honoured by Debian's library */
 
+const struct sw_limits sw_control_limits = {SW_CONTROL_BYTES_MAX, SW_CONTROL_QUEUE_IN,
+                                            SW_PEER_QUEUE};
+const struct sw_limits sw_data_limits = {SW_DATA_BYTES_MAX, SW_DATA_QUEUE, SW_DATA_QUEUE};
+
 void sw_link_start(int io_threads)
 {
     int r = sodium_init();
@@ -30,17 +34,17 @@ static void set_int(void *socket, int option, int value)
 }
 
 /* Common to both ends. Heartbeats find a dead peer's connection in 6 s (the transport's: they say
- * nothing of the process behind it); queues are bounded in messages by SW_PEER_QUEUE and in bytes
- * by credit and windows. */
-static void set_common(void *socket, size_t max_bytes)
+ * nothing of the process behind it); queues are bounded in messages here and in bytes by credit and
+ * windows. */
+static void set_common(void *socket, size_t max_bytes, int queue_in, int queue_out)
 {
     int64_t max = (int64_t)max_bytes;
     int r = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max, sizeof max);
     assert(r == 0);
     (void)r;
     set_int(socket, ZMQ_LINGER, 1000);
-    set_int(socket, ZMQ_SNDHWM, SW_PEER_QUEUE);
-    set_int(socket, ZMQ_RCVHWM, SW_PEER_QUEUE);
+    set_int(socket, ZMQ_SNDHWM, queue_out);
+    set_int(socket, ZMQ_RCVHWM, queue_in);
     set_int(socket, ZMQ_HANDSHAKE_IVL, 3000);
     set_int(socket, ZMQ_HEARTBEAT_IVL, 2000);
     set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 6000);
@@ -53,7 +57,7 @@ zsock_t *sw_link_bind(const char *endpoint,
                       const struct sw_keys *keys,
                       const char *domain,
                       uint64_t affinity,
-                      size_t max_bytes,
+                      const struct sw_limits *limits,
                       struct sw_err *err)
 {
     zsock_t *socket = zsock_new(ZMQ_ROUTER);
@@ -62,7 +66,7 @@ zsock_t *sw_link_bind(const char *endpoint,
         return NULL;
     }
     void *handle = zsock_resolve(socket);
-    set_common(handle, max_bytes);
+    set_common(handle, limits->bytes, limits->queue_in, limits->queue_out);
     set_int(handle, ZMQ_ROUTER_MANDATORY, 1); /* an unknown peer is an error, not silence */
     set_int(handle, ZMQ_BACKLOG, 1024);
     if (max_bytes == SW_DATA_BYTES_MAX)
@@ -90,7 +94,7 @@ zsock_t *sw_link_connect(const char *endpoint,
         return NULL;
     }
     void *handle = zsock_resolve(socket);
-    set_common(handle, max_bytes);
+    set_common(handle, max_bytes, SW_PEER_QUEUE, SW_PEER_QUEUE);
     set_int(handle, ZMQ_RECONNECT_IVL, 200); /* libzmq adds jitter of the same size */
     set_int(handle, ZMQ_RECONNECT_IVL_MAX, 10000);
     set_int(handle, ZMQ_CONNECT_TIMEOUT, 5000);

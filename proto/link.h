@@ -45,9 +45,20 @@ uint64_t sw_random_u64(void);
 #define SW_SLICE_BYTES_MAX   ((size_t)256 << 10)
 #define SW_DATA_BYTES_MAX    (SW_SLICE_BYTES_MAX + 4096) /* a slice and its header */
 #define SW_INLINE_BYTES_MAX  ((size_t)16 << 10) /* an input or output that rides in a message */
-#define SW_PEER_QUEUE                                                                              \
-    100000 /* messages queued to one peer before it counts as dead: credit bounds the real number  \
-            */
+/* Messages queued to one peer before it counts as dead: credit bounds the real number. */
+#define SW_PEER_QUEUE 100000
+/* Messages of one peer that wait to be read; then its connection is left alone until there is room.
+ */
+#define SW_CONTROL_QUEUE_IN 1000
+/* On data, both ways: four times what the smallest slices need to fill a window; a peer that asks
+ * and never reads costs 32 MiB. */
+#define SW_DATA_QUEUE 128
+
+struct sw_limits {
+    size_t bytes;            /* of a message */
+    int queue_in, queue_out; /* messages a peer */
+};
+extern const struct sw_limits sw_control_limits, sw_data_limits; /* of the broker's two sockets */
 
 /* Slices queued to one peer on data: its window is four of them, an answer to each STORE beside;
  * one that asks for more than it reads gets nothing more (4 MiB a peer at most). */
@@ -62,7 +73,7 @@ zsock_t *sw_link_bind(const char *endpoint,
                       const struct sw_keys *keys,
                       const char *domain,
                       uint64_t affinity,
-                      size_t max_bytes,
+                      const struct sw_limits *limits,
                       struct sw_err *err);
 /* A DEALER with CURVE (client side); connects in the background, reconnects by itself with
  * back-off. */

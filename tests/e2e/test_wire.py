@@ -329,6 +329,9 @@ def test_a_revoked_key_is_out_within_seconds(broker, gateway, agent):
     a.hello()
     job = submit(gateway, b"one")
     lease = a.expect("ASSIGN")["leases"][0]
+    data = wire.Peer(broker.keys["a"], broker.broker_port + 1)
+    data.send("FETCH", job=job, chunk=0, n=lease["n"], token=lease["token"], size=100)
+    assert "not on disk" in data.expect("SLICE")["error"]  # an inline input; but the token is good
     peers = broker.state / "keys" / "peers"
     kept = [line for line in peers.read_text().splitlines() if a.keys["public"] not in line]
     new = peers.with_suffix(".tmp")
@@ -338,6 +341,9 @@ def test_a_revoked_key_is_out_within_seconds(broker, gateway, agent):
     a.done(job, lease, b"too late")
     assert job_of(gateway, job)["status"] == "processing"
     assert gateway.ask("GET_AGENTS")["rows"][0]["status"] == "offline"
+    data.send("FETCH", job=job, chunk=0, n=lease["n"], token=lease["token"], size=100)  # its connection still stands
+    assert data.expect("SLICE")["error"] == "stale"
+    data.close()
 
 
 def test_hostile_frames_cost_nothing(broker, gateway, agent):
