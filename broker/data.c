@@ -147,7 +147,7 @@ int data_open(const struct data_setup *setup, struct data **ret, struct sw_err *
                 : sync_open(&inside->sync);
     if (r == 0) {
         inside->router =
-            sw_link_bind(setup->endpoint, &setup->keys, "data", 2, &sw_data_limits, err);
+            sw_link_bind(setup->endpoint, &setup->keys, "data", 2, SW_DATA_BYTES_MAX, err);
         r = inside->router ? 0 : -EADDRINUSE;
     }
     if (r < 0) {

@@ -111,7 +111,7 @@ static int open_links(struct broker *broker, struct sw_err *err)
     AUTO(sw_text) char *control = NULL;
     if (asprintf(&control, "tcp://%s:%d", broker->config.listen, (int)broker->config.port) < 0)
         return -ENOMEM;
-    broker->control = sw_link_bind(control, &broker->keys, "control", 1, &sw_control_limits, err);
+    broker->control = sw_link_bind(control, &broker->keys, "control", 1, SW_CONTROL_BYTES_MAX, err);
     return broker->control ? 0 : -EADDRINUSE;
 }
 

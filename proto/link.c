@@ -10,10 +10,6 @@
 #define ZAP_ENFORCE_DOMAIN                                                                         \
     93 /* ZMQ_ZAP_ENFORCE_DOMAIN: hidden without the draft API, honoured by Debian's library */
 
-const struct sw_limits sw_control_limits = {SW_CONTROL_BYTES_MAX, SW_CONTROL_QUEUE_IN,
-                                            SW_PEER_QUEUE};
-const struct sw_limits sw_data_limits = {SW_DATA_BYTES_MAX, SW_DATA_QUEUE, SW_DATA_QUEUE};
-
 void sw_link_start(int io_threads)
 {
     int r = sodium_init();
@@ -57,7 +53,7 @@ zsock_t *sw_link_bind(const char *endpoint,
                       const struct sw_keys *keys,
                       const char *domain,
                       uint64_t affinity,
-                      const struct sw_limits *limits,
+                      size_t max_bytes,
                       struct sw_err *err)
 {
     zsock_t *socket = zsock_new(ZMQ_ROUTER);
@@ -66,11 +62,11 @@ zsock_t *sw_link_bind(const char *endpoint,
         return NULL;
     }
     void *handle = zsock_resolve(socket);
-    set_common(handle, limits->bytes, limits->queue_in, limits->queue_out);
+    bool is_data = max_bytes == SW_DATA_BYTES_MAX;
+    set_common(handle, max_bytes, is_data ? SW_DATA_QUEUE : SW_CONTROL_QUEUE_IN,
+               is_data ? SW_DATA_QUEUE : SW_PEER_QUEUE);
     set_int(handle, ZMQ_ROUTER_MANDATORY, 1); /* an unknown peer is an error, not silence */
     set_int(handle, ZMQ_BACKLOG, 1024);
-    if (max_bytes == SW_DATA_BYTES_MAX)
-        set_int(handle, ZMQ_SNDHWM, SW_DATA_QUEUE);
     set_int(handle, ZMQ_CURVE_SERVER, 1);
     set_int(handle, ZAP_ENFORCE_DOMAIN, 1);
     zmq_setsockopt(handle, ZMQ_AFFINITY, &affinity, sizeof affinity);

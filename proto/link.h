@@ -54,26 +54,17 @@ uint64_t sw_random_u64(void);
  * and never reads costs 32 MiB. */
 #define SW_DATA_QUEUE 128
 
-struct sw_limits {
-    size_t bytes;            /* of a message */
-    int queue_in, queue_out; /* messages a peer */
-};
-extern const struct sw_limits sw_control_limits, sw_data_limits; /* of the broker's two sockets */
-
-/* Slices queued to one peer on data: its window is four of them, an answer to each STORE beside;
- * one that asks for more than it reads gets nothing more (4 MiB a peer at most). */
-#define SW_DATA_QUEUE 16
-
 /* I/O threads and the socket limit; before the first socket, once a process. */
 void sw_link_start(int io_threads);
 
 /* A ROUTER with CURVE (server side), ZAP domain `domain`, MANDATORY, no HANDOVER. affinity: I/O
- * thread bit mask. */
+ * thread bit mask. max_bytes says which of the two it is, and so how much may wait in its queues.
+ */
 zsock_t *sw_link_bind(const char *endpoint,
                       const struct sw_keys *keys,
                       const char *domain,
                       uint64_t affinity,
-                      const struct sw_limits *limits,
+                      size_t max_bytes,
                       struct sw_err *err);
 /* A DEALER with CURVE (client side); connects in the background, reconnects by itself with
  * back-off. */

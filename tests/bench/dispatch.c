@@ -49,7 +49,7 @@ static void bare_hop(uint32_t n)
     }
     sw_link_start(1);
     zsock_t *zap = sw_zap_bind(&err),
-            *in = sw_link_bind(endpoint, &server, "bench", 1, &sw_control_limits, &err);
+            *in = sw_link_bind(endpoint, &server, "bench", 1, SW_CONTROL_BYTES_MAX, &err);
     for (uint32_t got = 0; in && got < n / 32;) {
         zmq_pollitem_t items[] = {{.socket = zsock_resolve(zap), .events = ZMQ_POLLIN},
                                   {.socket = zsock_resolve(in), .events = ZMQ_POLLIN}};
