@@ -4,38 +4,30 @@
 #include "reply.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 json_t *cursor_json(char kind, uint64_t at)
 {
-    char plain[32], coded[64];
+    char text[32];
     if (at == 0)
         return json_null();
-    int n = snprintf(plain, sizeof plain, "%c%" PRIu64, kind, at);
-    sodium_bin2base64(coded, sizeof coded, (unsigned char *)plain, (size_t)n,
-                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    return json_string(coded);
+    snprintf(text, sizeof text, "%c%" PRIu64, kind, at);
+    return json_string(text);
 }
 
 bool cursor_read(struct request *r, const char *key, char kind, uint64_t *ret)
 {
-    char plain[32];
-    size_t size = 0, n = 0;
+    size_t size = 0;
     const char *text = request_query(r, key, &size);
     *ret = 0;
     if (!text)
         return true;
-    if (sodium_base642bin((unsigned char *)plain, sizeof plain - 1, text, size, NULL, &n, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0) {
-        plain[n] = '\0';
-        size_t digits = n ? strspn(plain + 1, "0123456789") : 0;
-        if (n > 1 && plain[0] == kind && digits == n - 1 && digits <= 18) {
-            *ret = strtoull(plain + 1, NULL, 10);
-            return true;
-        }
+    size_t digits = *text == kind ? strspn(text + 1, "0123456789") : 0;
+    if (digits && digits <= 16 && digits + 1 == size && text[1] != '0') {
+        *ret = strtoull(text + 1, NULL, 10);
+        return true;
     }
     reply_error(r, REPLY_BAD_REQUEST, "%s: not a cursor of this list", key);
     return false;
