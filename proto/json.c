@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 
+#include <math.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,13 +102,16 @@ static json_t *number_of(const struct sw_field *field, const void *at)
     case SW_BOOL:
         return json_boolean(number.u);
     case SW_F64:
-        return json_real(number.f);
+        return json_real(isfinite(number.f) ? number.f : 0); /* JSON has no others */
     case SW_TIME:
         return sw_json_time(number.i);
     case SW_ID:
         snprintf(text, sizeof text, "%ju", (uintmax_t)number.u);
         return json_string(text);
     case SW_U64:
+        if (number.u > INT64_MAX)
+            return json_real((double)number.u);
+        break;
     case SW_I64:
     case SW_STR:
     case SW_OPT:

@@ -7,7 +7,6 @@
 #ifndef CORE_BUG_H
 #define CORE_BUG_H
 
-#ifdef CORE_BUGS
 enum core_bug {
     BUG_none,
 #define X(name, invariant, what) BUG_##name,
@@ -15,6 +14,8 @@ enum core_bug {
 #undef X
     BUG_COUNT,
 };
+
+#ifdef CORE_BUGS
 extern int core_bug; /* enum core_bug; defined by the simulator */
 #define BUG(name) (core_bug == BUG_##name)
 #else

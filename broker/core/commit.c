@@ -125,16 +125,7 @@ static void job_is_over(struct core *core, struct job *job, bool forgotten, int6
     uint64_t id = job->id;
     job->status = job->row_status;
     note(core, NOTE_JOB, id, 0, 0);
-    if (job->has_key) {
-        struct known_key *known = NULL;
-        HASH_FIND(hh, core->keys, job->key, sizeof job->key, known);
-        if (known && known->job == id)
-            known->forget_ms = now_ms + CORE_KEY_GRACE_MS;
-        if (known && known->job == id && forgotten) {
-            HASH_DEL(core->keys, known);
-            sw_release(known);
-        }
-    }
+    key_ended(core, job, now_ms);
     act(core, (struct core_action){.type = ACT_ENDED, .job = id, .forgotten = forgotten});
     if (!BUG(forget_leaks))
         job_free(core, job);
@@ -150,7 +141,9 @@ static void apply(struct core *core, const struct effect *effect, int64_t now_ms
         send_taken(core, effect);
         break;
     case FX_FAILED:
-        if (job && job->chunks[effect->chunk].state == CHUNK_FAILED) {
+        /* not if it was retried meanwhile and FAILED again: then a newer row is on the way */
+        if (job && job->chunks[effect->chunk].state == CHUNK_FAILED &&
+            chunk_trouble_view(core, &job->chunks[effect->chunk])->failed_seq == effect->seq) {
             chunk_saving(job, &job->chunks[effect->chunk], false);
             note(core, NOTE_CHUNK, job->id, effect->chunk, 0);
         }

@@ -29,12 +29,7 @@ void core_destroy(struct core **core)
     {
         job_free(*core, job);
     }
-    struct known_key *known, *next_key;
-    HASH_ITER(hh, (*core)->keys, known, next_key)
-    {
-        HASH_DEL((*core)->keys, known);
-        sw_release(known);
-    }
+    key_drop_all(*core);
     sw_release((*core)->agents);
     sw_release((*core)->rank);
     sw_release((*core)->leases);
@@ -48,10 +43,12 @@ void core_destroy(struct core **core)
 static void tick(struct core *core, int64_t now_ms)
 {
     int64_t lateness = SW_MAX(now_ms - core->tick_ms, 0);
+    core->late_ms += lateness;
     core->tick_ms = now_ms + CORE_TICK_MS;
     agent_tick(core, lateness, now_ms);
     agent_settle(core, now_ms);
     job_tick(core, now_ms);
+    key_tick(core, now_ms);
     pick_rank(core); /* speeds were learned since the last tick */
     core->dirty = true;
 }

@@ -56,7 +56,7 @@ reconcile(struct core *core, uint32_t agent, const struct core_lease_ref *ref, i
     struct lease *lease = lease_find(core, job, ref->chunk, agent, ref->n);
     bool barred = core->agents[agent].quarantined && !BUG(quarantine_ignored);
     bool room = chunk->lease[1] == NONE && lease_other_agent(core, chunk, agent);
-    if (!lease && (!ref->valid || job->ending || !room || barred)) {
+    if (!ref->valid || (!lease && (job->ending || !room || barred))) {
         send(core, ACT_REVOKE, agent, ref);
         return;
     }

@@ -17,7 +17,7 @@ struct job *job_new(struct core *core, uint64_t id, int64_t now_ms)
 {
     struct job *job = sw_alloc(1, sizeof *job);
     job->id = id;
-    job->touched_ms = now_ms;
+    job->touched_ms = now_ms - core->late_ms;
     core->last_job = SW_MAX(core->last_job, id);
     HASH_ADD(hh, core->jobs, id, sizeof job->id, job);
     return job;
@@ -65,23 +65,6 @@ void job_ring(struct core *core, struct job *job)
         *head ? core->ring_used[p / 64] | bit : core->ring_used[p / 64] & ~bit;
 }
 
-void job_key(struct core *core, const struct job *job, uint64_t seq)
-{
-    struct known_key *known = sw_alloc(1, sizeof *known);
-    memcpy(known->key, job->key, sizeof known->key);
-    known->job = job->id;
-    known->body_hash = job->body_hash;
-    known->seq = seq;
-    HASH_ADD(hh, core->keys, key, sizeof known->key, known);
-}
-
-bool core_knows_key(const struct core *core, const uint8_t key[16])
-{
-    struct known_key *known = NULL;
-    HASH_FIND(hh, core->keys, key, sizeof known->key, known);
-    return known != NULL;
-}
-
 static const struct add *add_of(const struct job *job, uint64_t key)
 {
     for (uint32_t i = 0; i < job->n_adds && key; i++)
@@ -98,9 +81,8 @@ bool core_knows_add(const struct core *core, uint64_t id, uint64_t key)
 
 static void submit(struct core *core, const struct core_event *event, int64_t now_ms)
 {
-    struct known_key *known = NULL;
-    if (event->of.submit.has_key)
-        HASH_FIND(hh, core->keys, event->of.submit.key, sizeof known->key, known);
+    const struct known_key *known =
+        event->of.submit.has_key ? key_find(core, event->of.submit.key) : NULL;
     if (known && !BUG(key_makes_two_jobs)) {
         bool same = known->body_hash == event->of.submit.body_hash;
         reply_after(core, event->ref, same ? CORE_EXISTS : CORE_CONFLICT_KEY, known->job, 0);
@@ -116,10 +98,9 @@ static void submit(struct core *core, const struct core_event *event, int64_t no
     job->has_key = event->of.submit.has_key && !known;
     memcpy(job->key, event->of.submit.key, sizeof job->key);
     job->body_hash = event->of.submit.body_hash;
-    uint64_t seq =
-        save(core, (struct core_action){.row = ROW_JOB, .job = job->id, .payload = event->payload});
+    save(core, (struct core_action){.row = ROW_JOB, .job = job->id, .payload = event->payload});
     if (job->has_key)
-        job_key(core, job, seq);
+        key_put(core, job);
     note(core, NOTE_JOB, job->id, 0, 0);
     if (!event->of.submit.more)
         reply_after(core, event->ref, CORE_OK, job->id, 0);
@@ -171,7 +152,7 @@ static void add(struct core *core, struct job *job, const struct core_event *eve
     }
     job->files += event->of.add.files;
     job->failed_files += event->of.add.failed_files;
-    job->touched_ms = now_ms;
+    job->touched_ms = now_ms - core->late_ms;
     uint32_t number = job->n_adds - 1;
     save(core, (struct core_action){
                    .row = ROW_ADD, .job = job->id, .add = number, .payload = event->payload});
@@ -184,7 +165,7 @@ static void seal(struct core *core, struct job *job, const struct core_event *ev
 {
     if (!job->sealed && !job->ending) {
         job->sealed = true;
-        job->touched_ms = now_ms;
+        job->touched_ms = now_ms - core->late_ms;
         save_job(core, job, JOB_PENDING);
         job_settle(core, job);
     }
@@ -254,6 +235,7 @@ static void forget(struct core *core, struct job *job, const struct core_event *
         stop(core, job);
     if (job)
         job->forgotten = true;
+    key_forget(core, job, event->job); /* free at once: a row of a new job comes after this one */
     save(core, (struct core_action){.row = ROW_FORGET, .job = event->job});
     after(core, (struct effect){.kind = FX_FORGOTTEN, .job = event->job});
     reply_after(core, event->ref, CORE_OK, event->job, 0);
@@ -285,16 +267,9 @@ void job_tick(struct core *core, int64_t now_ms)
     struct job *job, *next_job;
     HASH_ITER(hh, core->jobs, job, next_job)
     {
-        bool idle = !job->sealed && !job->ending && now_ms - job->touched_ms >= CORE_UNSEALED_MS;
-        if (idle && !BUG(no_unsealed_timeout))
+        int64_t idle_ms = now_ms - core->late_ms - job->touched_ms;
+        bool open = !job->sealed && !job->ending;
+        if (open && idle_ms >= CORE_UNSEALED_MS && !BUG(no_unsealed_timeout))
             job_cancel(core, job, JOB_CANCELLED);
-    }
-    struct known_key *known, *next_key;
-    HASH_ITER(hh, core->keys, known, next_key)
-    {
-        if (known->forget_ms == 0 || now_ms < known->forget_ms)
-            continue;
-        HASH_DEL(core->keys, known);
-        sw_release(known);
     }
 }

@@ -5,6 +5,18 @@
 #include <errno.h>
 #include <string.h>
 
+/* Its FORGET waits for the commit: what was read from the store is about to go. */
+static bool forgetting(const struct core *core, uint64_t job)
+{
+    const struct effects *queue = &core->effects;
+    for (size_t i = 0; i < queue->n; i++) {
+        const struct effect *effect = &queue->items[(queue->head + i) % queue->room];
+        if (effect->kind == FX_FORGOTTEN && effect->job == job)
+            return true;
+    }
+    return false;
+}
+
 void core_load_job(struct core *core, const struct core_load_job *load, int64_t now_ms)
 {
     core->loading = !core->started;
@@ -19,13 +31,9 @@ void core_load_job(struct core *core, const struct core_load_job *load, int64_t 
     job->body_hash = load->body_hash;
     job->status = job->row_status = load->status;
     job->ending = load->status >= JOB_COMPLETED;
-    struct known_key *known = NULL;
-    if (job->has_key)
-        HASH_FIND(hh, core->keys, job->key, sizeof job->key, known);
-    if (job->has_key && !known)
-        job_key(core, job, 0);
-    else if (known)
-        known->forget_ms = 0;
+    job->forgotten = forgetting(core, load->job);
+    if (job->has_key && !job->forgotten)
+        key_put(core, job);
 }
 
 int core_load_add(struct core *core,
@@ -52,7 +60,10 @@ int core_load_chunk(struct core *core, uint64_t id, const struct core_load_chunk
     struct chunk *chunk = &job->chunks[load->chunk];
     if (load->attempts || load->losses || load->state == CHUNK_FAILED) {
         struct trouble *trouble = chunk_trouble(core, chunk);
-        trouble->attempts = (uint8_t)load->attempts;
+        /* READY at the limit: its twin was still running; one more, instead of a result thrown away
+         */
+        bool again = load->state == CHUNK_READY && load->attempts >= core->attempts_max;
+        trouble->attempts = (uint8_t)(again ? core->attempts_max - 1 : load->attempts);
         trouble->losses = (uint8_t)load->losses;
         trouble->failed_files = load->state == CHUNK_FAILED ? load->failed_files : 0;
     }

@@ -70,6 +70,7 @@ void result_count_failure(
     chunk_trouble(core, chunk)->failed_files = failed_files;
     job->failed_files += failed_files;
     save_chunk(core, job, index, payload);
+    chunk_trouble(core, chunk)->failed_seq = core->seq;
     after(core, (struct effect){.kind = FX_FAILED, .job = job->id, .chunk = index});
     job_settle(core, job);
 }

@@ -27,6 +27,7 @@ struct trouble {
     uint16_t n_failed_by, n_lost_by;
     uint32_t failed_by[CORE_ATTEMPTS_MAX];
     uint32_t lost_by[CORE_LOSSES_MAX]; /* distinct agents */
+    uint64_t failed_seq;               /* FAILED: of the row that says so */
     uint32_t failed_files;             /* counted in the job because the chunk is FAILED */
 };
 
@@ -77,7 +78,7 @@ struct job {
     uint16_t *held; /* per agent: its leases of this job; NULL while it has one chunk */
     size_t held_room;
 
-    int64_t touched_ms; /* last SUBMIT, ADD or SEAL */
+    int64_t touched_ms; /* last SUBMIT, ADD or SEAL, less core.late_ms */
     int64_t first_lease_ms;
     struct job *ring_next,
         *ring_prev; /* jobs of its priority with something READY; NULL = not in it */
@@ -111,8 +112,10 @@ struct effect {
 
 struct known_key { /* idempotency keys of live and just ended jobs */
     uint8_t key[16];
-    uint64_t job, body_hash, seq; /* seq: of the job's row */
-    int64_t forget_ms;            /* 0 while the job lives */
+    uint64_t job, body_hash;
+    struct known_key *prev,
+        *next;         /* of ended jobs, by forget_ms; prev is NULL while the job lives */
+    int64_t forget_ms; /* less core.late_ms */
     UT_hash_handle hh;
 };
 
@@ -131,7 +134,7 @@ struct core {
     uint32_t epoch, counter, attempts_max;
     uint64_t last_job, seq, committed;
     struct job *jobs; /* by id */
-    struct known_key *keys;
+    struct known_key *keys, *ended_keys;
     size_t n_chunks;
     struct agent *agents;
     uint32_t n_agents;
@@ -150,6 +153,7 @@ struct core {
     uint64_t ring_used[4];        /* bit per priority */
     struct effects effects;
     struct actions actions;
+    int64_t late_ms; /* by which all ticks were late: nobody could be heard then */
     int64_t tick_ms; /* when the next tick is due */
     int64_t settle_ms;
     bool settled, loading;
@@ -216,11 +220,18 @@ void job_free(struct core *core, struct job *job);
 void job_event(struct core *core, const struct core_event *event, int64_t now_ms);
 int job_append(
     struct core *core, struct job *job, uint64_t key, const uint64_t *sizes, uint32_t n_chunks);
-void job_key(struct core *core, const struct job *job, uint64_t seq);
 void job_settle(struct core *core, struct job *job); /* ends it when nothing is left to do */
 void job_cancel(struct core *core, struct job *job, enum core_job_status status);
 void job_tick(struct core *core, int64_t now_ms);
 void job_ring(struct core *core, struct job *job); /* in or out of the ring, as its state says */
+
+/* keys.c */
+struct known_key *key_find(const struct core *core, const uint8_t key[16]);
+void key_put(struct core *core, const struct job *job);
+void key_ended(struct core *core, const struct job *job, int64_t now_ms);
+void key_forget(struct core *core, const struct job *job, uint64_t id);
+void key_tick(struct core *core, int64_t now_ms);
+void key_drop_all(struct core *core);
 
 /* retry.c */
 void retry_event(struct core *core, struct job *job, const struct core_event *event);

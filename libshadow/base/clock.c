@@ -21,12 +21,20 @@ int64_t sw_wall_ms(void)
     return read_ms(CLOCK_REALTIME);
 }
 
+/* The years 0 to 9999: times also come from outside. */
+#define TEXT_MIN_MS (INT64_C(-62167219200) * 1000)
+#define TEXT_MAX_MS (INT64_C(253402300800) * 1000 - 1)
+
 void sw_time_text(int64_t wall_ms, char *ret_text)
 {
-    time_t seconds = (time_t)(wall_ms / 1000);
+    if (wall_ms < TEXT_MIN_MS || wall_ms > TEXT_MAX_MS)
+        wall_ms = wall_ms < 0 ? TEXT_MIN_MS : TEXT_MAX_MS;
+    int64_t ms = (wall_ms % 1000 + 1000) % 1000;
+    time_t seconds = (time_t)((wall_ms - ms) / 1000);
     struct tm tm;
-    char date[24];
     gmtime_r(&seconds, &tm);
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(ret_text, SW_TIME_TEXT, "%s.%03dZ", date, (int)(wall_ms % 1000));
+    snprintf(ret_text, SW_TIME_TEXT, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+             (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
+             (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
+             (unsigned)tm.tm_sec % 100, (unsigned)ms);
 }

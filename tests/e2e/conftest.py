@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from samples import write_fifty, write_large
 from system import ROOT, System
 
 BUILD = os.environ.get("SHADOW_BUILD", "build-test")
@@ -80,3 +81,17 @@ def ctl(system):
     """Runs shadowctl against `system`: ctl("hash", path) gives a CompletedProcess with text output; fails the
     test unless it exits 0 (status=N: N; status=None: any). input=, cwd=, limit_s= as for subprocess.run."""
     return system.ctl
+
+
+@pytest.fixture
+def fifty(folder):
+    """(folder, names) of fifty real files of every kind (samples.py)."""
+    return folder / "work", write_fifty(folder / "work")
+
+
+@pytest.fixture
+def large(fifty):
+    """`fifty` and one file of 300 MB."""
+    work, names = fifty
+    write_large(work / "large")
+    return work, [*names, b"large"]

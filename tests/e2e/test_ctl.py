@@ -1,7 +1,6 @@
 """shadowctl against the real system: real files of every kind through every kernel, compared with the reference
 commands; then the ways to end."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -9,75 +8,8 @@ import signal
 import subprocess
 
 import pytest
+from samples import read, reference, write
 from system import until
-
-AWKWARD = [b"with space", b"new\nline", b"-leading-dash", b"--", b"not utf-8 \xff\xfe", b"100%", "ümläut".encode(),
-           b"x" * 200, b"deep/er/est", b"back\\slash", b"tab\there", b"..hidden", b"a&b=c?d#e+f", b"quote\"'`",
-           b"a" * 90 + b"/" + b"b" * 120, b"\x1b[2Jescape", b"trailing "]
-LARGE = 300 << 20
-
-
-def write(path, data, mode=0o644, mtime_ns=1_600_000_000_123_456_789):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(data)
-    os.chmod(path, mode)
-    os.utime(path, ns=(mtime_ns, mtime_ns))
-
-
-def read(folder, name):
-    with open(os.path.join(os.fsencode(folder), name), "rb") as file:
-        return file.read()
-
-
-def text_of(lines, seed):
-    return b"".join(b"%d some words of line %d\r\n" % (i * seed, i) if i % 7 == 0 else b"%x line\n" % (i * seed)
-                    for i in range(lines))
-
-
-@pytest.fixture
-def fifty(folder):
-    """(folder, names) of fifty files: awkward names, empty, one byte, text, NULs, incompressible ones."""
-    work = folder / "work"
-    names = list(AWKWARD)
-    for i in range(50 - len(names)):
-        names.append(b"plain/%02d" % i)
-    kinds = [b"", b"x", b"no final newline", text_of(4000, 3), os.urandom(700_000), b"\0" * 300_000,
-             b"\xff\xfeinvalid\n" * 1000, text_of(60_000, 11), os.urandom(1), b"\r\n\r\n"]
-    for i, name in enumerate(names):
-        write(os.path.join(os.fsencode(work), name), kinds[i % len(kinds)], 0o600 + i % 64)
-    return work, names
-
-
-@pytest.fixture
-def large(fifty):
-    """300 MB in one file, some of it compressible."""
-    work, names = fifty
-    block = os.urandom(1 << 20)
-    with open(work / "large", "wb") as file:
-        for i in range(LARGE >> 20):
-            file.write(block if i % 3 else os.urandom(1 << 20))
-    return work, [*names, b"large"]
-
-
-def reference(command, work, **options):
-    env = {**os.environ, "LC_ALL": "C"}
-    return subprocess.run(command, cwd=work, capture_output=True, env=env, **options).stdout
-
-
-@pytest.mark.plain
-def test_fifty_files_compress(system, large):
-    work, names = large
-    done = system.ctl("--json", "compress", "--", *names, cwd=work, text=False)
-    job = json.loads(done.stdout)
-    assert job["status"] == "completed" and job["totalFiles"] == 51 and len(job["outputs"]) == 51 and not job["failed"]
-    for name in names:
-        path = os.path.join(os.fsencode(work), name)
-        unpacked = subprocess.run(["zstd", "-dqc", "--", path + b".zst"], capture_output=True, check=True).stdout
-        assert hashlib.sha256(unpacked).digest() == hashlib.sha256(read(work, name)).digest(), name
-        before, after = os.stat(path), os.stat(path + b".zst")
-        assert (before.st_mode, before.st_mtime_ns) == (after.st_mode, after.st_mtime_ns)
-    assert not list(work.rglob(".shadowctl-*"))
 
 
 @pytest.mark.parametrize("algorithm, command", [("sha256", "sha256sum"), ("sha512", "sha512sum"), ("blake2b", "b2sum")])
@@ -221,23 +153,3 @@ def test_devices(system):
     until(lambda: f"{devices[0]['name']}  draining" in system.ctl("devices").stdout, "draining")
     system.ctl("resume", first)
     until(lambda: f"{devices[0]['name']}  online" in system.ctl("devices").stdout, "online")
-
-
-@pytest.mark.plain
-def test_gateway_and_broker_killed_on_the_way(system, large):
-    """kill -9 of either while a large job is sent, worked on and fetched changes nothing."""
-    work, names = large
-    process = start(system, "compress", "-o", "out", "--", *names, cwd=work)
-    for victim in [system.gateway, system.broker] * 3:
-        try:
-            process.wait(timeout=0.7)  # between two kills; it may be done before the last
-            break
-        except subprocess.TimeoutExpired:
-            victim.restart()
-    _, err = process.communicate(timeout=200)
-    assert process.returncode == 0, err
-    for name in names:
-        packed = os.path.join(os.fsencode(work), b"out", name + b".zst")
-        unpacked = subprocess.run(["zstd", "-dqc", "--", packed], capture_output=True, check=True).stdout
-        assert hashlib.sha256(unpacked).digest() == hashlib.sha256(read(work, name)).digest(), name
-    assert json.loads(system.ctl("--json", "jobs").stdout)["jobs"][0]["totalFiles"] == len(names)

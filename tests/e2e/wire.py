@@ -64,7 +64,7 @@ def unpack(record, array):
     return values
 
 
-def encode(message, **values):
+def encode(message, /, **values):
     code, record = by_name[message]
     return msgpack.packb([code, *pack(record, values)], use_bin_type=True)
 
