@@ -161,7 +161,6 @@ void options_read(int argc, char **argv, struct ctl_flags *ret_flags, struct cal
 
 void options_usage(const struct verb *verb, const char *format, ...)
 {
-    AUTO_BUF struct sw_buf line = {0};
     char text[512];
     va_list args;
     va_start(args, format);
