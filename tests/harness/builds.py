@@ -24,10 +24,10 @@ SANITIZER_ENV = {
 }
 
 
-def build(tally, name):
-    """Configures if needed and builds; False, and a failure in the tally, if it does not build."""
+def build(tally, name, targets=()):
+    """Configures if needed and builds all or `targets`; False, and a failure in the tally, if it does not build."""
     env = {"CC": "clang-14" if name == "build-fuzz" else "gcc"}
-    steps = [["ninja", "-C", name]]
+    steps = [["ninja", "-C", name, *targets]]
     if not (ROOT / name / "build.ninja").exists():
         steps.insert(0, ["meson", "setup", name, "-Dwerror=true", *BUILDS[name]])
     seconds = 0

@@ -37,12 +37,12 @@ def report(tally, target, done):
 
 
 def fuzz(tally, options):
-    sources = sorted((ROOT / "tests" / "fuzz").glob("fuzz_*.c"))
-    if not any(options.k in source.stem for source in sources):
+    names = [path.stem for path in sorted((ROOT / "tests" / "fuzz").glob("fuzz_*.c")) if options.k in path.stem]
+    if not names:
         return print(f"  no target{' of that name' if options.k else ''}")
-    if not build(tally, "build-fuzz"):
+    if not build(tally, "build-fuzz", [f"tests/fuzz/{name}" for name in names]):
         return
-    targets = [ROOT / "build-fuzz" / "tests" / "fuzz" / s.stem for s in sources if options.k in s.stem]
+    targets = [ROOT / "build-fuzz" / "tests" / "fuzz" / name for name in names]
     seconds = LONG_S if options.long else BUDGET_S
     print(f"  {len(targets)} targets, {seconds} s each")
     for i in range(0, len(targets), AT_ONCE):

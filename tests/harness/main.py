@@ -47,7 +47,7 @@ def pytest(tally, options, title, build, selection):
     if junit.exists():
         tally.add_junit(build, junit)
     nothing = done.status == 5  # pytest's "no test of that name"
-    if not done.ok and not nothing and len(tally.failures) == before[1]:
+    if not done.ok and not nothing and (done.status < 0 or len(tally.failures) == before[1]):
         tally.fail(f"{build}: {title}", done.output)
     print(f"  {build}: {tally.passed - before[0]} pytest cases passed in {done.seconds:.0f} s")
 

@@ -40,12 +40,14 @@ def finish(started, limit_s):
         process.wait(timeout=limit_s)
     except subprocess.TimeoutExpired:
         late_s = limit_s
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        # an interrupt first: pytest then writes what it has
+        for number, patience_s in ((signal.SIGINT, 30), (signal.SIGTERM, 10), (signal.SIGKILL, None)):
+            os.killpg(process.pid, number)
+            try:
+                process.wait(timeout=patience_s)
+                break
+            except subprocess.TimeoutExpired:
+                continue
     status = -1 if late_s else process.returncode
     return Run(status, log, time.monotonic() - since, late_s)
 
