@@ -79,10 +79,58 @@ zsock_t *sw_link_bind(const char *endpoint,
     return socket;
 }
 
+/* Before the socket connects, or the first event may be missed. */
+static int watch(void *handle, zsock_t **ret_watch)
+{
+    char endpoint[48];
+    snprintf(endpoint, sizeof endpoint, "inproc://watch-%jx", (uintmax_t)sw_random_u64());
+    if (zmq_socket_monitor(handle, endpoint,
+                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) < 0)
+        return -errno;
+    *ret_watch = zsock_new(ZMQ_PAIR);
+    if (*ret_watch && zmq_connect(zsock_resolve(*ret_watch), endpoint) == 0)
+        return 0;
+    int r = -errno;
+    zsock_destroy(ret_watch);
+    return r;
+}
+
+enum sw_link_event sw_link_event(zsock_t *watch)
+{
+    uint8_t frame[6];
+    char endpoint[256];
+    void *handle = zsock_resolve(watch);
+    int n = zmq_recv(handle, frame, sizeof frame, ZMQ_DONTWAIT);
+    if (n < 0)
+        return SW_LINK_NONE;
+    zmq_recv(handle, endpoint, sizeof endpoint, ZMQ_DONTWAIT);
+    unsigned event = (unsigned)frame[0] | (unsigned)frame[1] << 8;
+    return event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? SW_LINK_UP : SW_LINK_DOWN;
+}
+
+void sw_link_close(zsock_t **socket, zsock_t **watch, int linger_ms)
+{
+    if (*socket) {
+        zmq_socket_monitor(zsock_resolve(*socket), NULL, 0);
+        set_int(zsock_resolve(*socket), ZMQ_LINGER, linger_ms);
+    }
+    zsock_destroy(watch);
+    zsock_destroy(socket);
+}
+
 zsock_t *sw_link_connect(const char *endpoint,
                          const struct sw_keys *keys,
                          size_t max_bytes,
                          struct sw_err *err)
+{
+    return sw_link_connect_watched(endpoint, keys, max_bytes, NULL, err);
+}
+
+zsock_t *sw_link_connect_watched(const char *endpoint,
+                                 const struct sw_keys *keys,
+                                 size_t max_bytes,
+                                 zsock_t **ret_watch,
+                                 struct sw_err *err)
 {
     zsock_t *socket = zsock_new(ZMQ_DEALER);
     if (!socket) {
@@ -97,8 +145,10 @@ zsock_t *sw_link_connect(const char *endpoint,
     if (zmq_setsockopt(handle, ZMQ_CURVE_SERVERKEY, keys->server_key, SW_KEY_TEXT) < 0 ||
         zmq_setsockopt(handle, ZMQ_CURVE_PUBLICKEY, keys->public_key, SW_KEY_TEXT) < 0 ||
         zmq_setsockopt(handle, ZMQ_CURVE_SECRETKEY, keys->secret_key, SW_KEY_TEXT) < 0 ||
-        zmq_connect(handle, endpoint) < 0) {
+        (ret_watch && watch(handle, ret_watch) < 0) || zmq_connect(handle, endpoint) < 0) {
         sw_fail(err, errno, "cannot connect to %s: %s", endpoint, zmq_strerror(errno));
+        if (ret_watch)
+            zsock_destroy(ret_watch);
         zsock_destroy(&socket);
     }
     return socket;
