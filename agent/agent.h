@@ -34,7 +34,7 @@ struct agent_config {
 };
 
 struct session {
-    zsock_t *control, *monitor;
+    zsock_t *control, *watch;
     uint64_t id, serial_out, serial_in;
     bool connected, welcomed;
     bool was_welcomed; /* once in this process */
@@ -42,7 +42,7 @@ struct session {
     int64_t opened_ms, hello_ms, beat_ms, heard_ms;
     uint32_t beats_open; /* said and not answered */
     int64_t delay_ms;    /* back-off */
-    bool told_duplicate, told_refused;
+    bool told_duplicate, told_unlinked;
     int64_t slept_ms; /* boot time minus running time: grows when the machine sleeps */
 };
 

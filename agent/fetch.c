@@ -120,17 +120,18 @@ bool fetch_next(struct agent *agent)
     DL_FOREACH2(agent->fetching, work, fetch_next)
     {
         if (work->in.wants_tail && !work->in.tail_asked) {
-            work->in.tail_asked = true;
-            return ask(agent, work, work->in.tail_at, SW_SLICE_BYTES_MAX);
+            work->in.tail_asked = ask(agent, work, work->in.tail_at, SW_SLICE_BYTES_MAX);
+            return work->in.tail_asked;
         }
         if (work->in.whole || work->in.next >= limit_of(work))
             continue;
         uint64_t size = SW_SLICE_BYTES_MAX;
         if (work->in.head_known)
             size = SW_MIN(size, work->in.owned - work->in.next);
-        uint64_t offset = work->in.next;
+        if (!ask(agent, work, work->in.next, size))
+            return false;
         work->in.next += size;
-        return ask(agent, work, offset, size);
+        return true;
     }
     return false;
 }

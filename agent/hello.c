@@ -86,8 +86,8 @@ void hello_welcomed(struct agent *agent, const struct sw_msg_welcome *welcome)
     sw_log(SW_LOG_INFO, "welcomed device=%.*s epoch=%ju held=%ju", (int)welcome->device_id.n,
            welcome->device_id.p ? welcome->device_id.p : "", (uintmax_t)welcome->epoch,
            (uintmax_t)agent->credit.held_chunks);
-    if (!session->was_welcomed)
-        sd_notify(0, "READY=1\nSTATUS=Welcomed by the broker");
+    sd_notify(0, session->was_welcomed ? "STATUS=Welcomed by the broker"
+                                       : "READY=1\nSTATUS=Welcomed by the broker");
     session->was_welcomed = true;
     repeat_results(agent);
 }

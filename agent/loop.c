@@ -19,7 +19,7 @@
 #define LOOK_MS     500 /* how often unanswered FETCHes and STOREs are looked at */
 #define WAIT_MS     2000
 
-#define OTHER_ITEMS 4 /* besides the lanes: signals, control, its monitor, data */
+#define OTHER_ITEMS 4 /* besides the lanes: signals, control, its watch, data */
 
 static int open_signals(void)
 {
@@ -53,7 +53,7 @@ static size_t fill_items(struct agent *agent, zmq_pollitem_t *items, int signals
         items[n++] =
             (zmq_pollitem_t){.socket = handle_of(agent->session.control), .events = ZMQ_POLLIN};
         items[n++] =
-            (zmq_pollitem_t){.socket = handle_of(agent->session.monitor), .events = ZMQ_POLLIN};
+            (zmq_pollitem_t){.socket = handle_of(agent->session.watch), .events = ZMQ_POLLIN};
         items[n++] =
             (zmq_pollitem_t){.socket = handle_of(agent->data.socket), .events = ZMQ_POLLIN};
     }

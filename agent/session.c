@@ -9,15 +9,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 #include <time.h>
 
 #define DELAY_MIN_MS 50
 #define DELAY_MAX_MS 5000
-#define STEADY_MS    5000  /* a session that lasted so long starts the back-off anew */
 #define WOKEN_MS     1000  /* a jump of boot time against running time: the machine slept */
+#define TOLD_MS      5000  /* no link for so long: somebody should know */
 #define STUCK_MS     30000 /* no link for so long: a socket may have given up (ZAP status 400) */
 
 static int64_t slept_ms(void)
@@ -30,15 +30,8 @@ static int64_t slept_ms(void)
 
 static void close_sockets(struct agent *agent, int linger_ms)
 {
-    struct session *session = &agent->session;
     data_close(agent);
-    if (session->control) {
-        void *handle = zsock_resolve(session->control);
-        zmq_socket_monitor(handle, NULL, 0);
-        zmq_setsockopt(handle, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
-    }
-    zsock_destroy(&session->monitor);
-    zsock_destroy(&session->control);
+    sw_link_close(&agent->session.control, &agent->session.watch, linger_ms);
 }
 
 void session_close(struct agent *agent)
@@ -46,37 +39,19 @@ void session_close(struct agent *agent)
     close_sockets(agent, 1000); /* DONE, RETURN and BYE still leave */
 }
 
-static int open_monitor(struct agent *agent)
-{
-    struct session *session = &agent->session;
-    char endpoint[64];
-    snprintf(endpoint, sizeof endpoint, "inproc://control-%jx", (uintmax_t)session->id);
-    int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_DISCONNECTED;
-    if (zmq_socket_monitor(zsock_resolve(session->control), endpoint, events) < 0)
-        return -errno;
-    session->monitor = zsock_new(ZMQ_PAIR);
-    if (!session->monitor || zmq_connect(zsock_resolve(session->monitor), endpoint) < 0)
-        return -errno;
-    return 0;
-}
-
 static void open_sockets(struct agent *agent)
 {
     struct session *session = &agent->session;
-    struct sw_err err = {"no monitor"};
+    struct sw_err err;
     session->id = sw_random_u64();
     session->serial_out = session->serial_in = 0;
     session->connected = session->welcomed = false;
     session->beats_open = 0;
     session->opened_ms = agent->now_ms;
     session->slept_ms = slept_ms();
-    session->control =
-        sw_link_connect(agent->control_endpoint, &agent->keys, SW_CONTROL_BYTES_MAX, &err);
-    int r = session->control ? open_monitor(agent) : -EIO;
-    if (r == 0)
-        r = data_open(agent, &err);
-    if (r < 0) {
+    session->control = sw_link_connect_watched(agent->control_endpoint, &agent->keys,
+                                               SW_CONTROL_BYTES_MAX, &session->watch, &err);
+    if (!session->control || data_open(agent, &err) < 0) {
         sw_log(SW_LOG_ERROR, "cannot reach the broker error=%s", err.text);
         session_lost(agent, "no socket", DELAY_MAX_MS);
     }
@@ -89,7 +64,7 @@ void session_lost(struct agent *agent, const char *why, int64_t delay_ms)
         sw_log(SW_LOG_NOTICE, "session over reason=%s", why);
     else
         sw_log(SW_LOG_DEBUG, "no session reason=%s", why);
-    if (agent->now_ms - session->opened_ms > STEADY_MS)
+    if (session->welcomed)
         session->delay_ms = 0;
     session->delay_ms =
         SW_MIN(SW_MAX(session->delay_ms * 2, (int64_t)DELAY_MIN_MS), (int64_t)DELAY_MAX_MS);
@@ -118,34 +93,17 @@ bool session_send(struct agent *agent,
     return r == 0;
 }
 
-static void take_event(struct agent *agent, unsigned event)
+static void drain_events(struct agent *agent)
 {
     struct session *session = &agent->session;
-    if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
-        session->connected = true;
-        session->told_refused = false;
-        hello_send(agent);
-    } else if (event == ZMQ_EVENT_DISCONNECTED && session->connected) {
-        session_lost(agent, "link broken", 0);
-    } else if (event != ZMQ_EVENT_DISCONNECTED && !session->told_refused) {
-        session->told_refused = true;
-        sw_log(SW_LOG_WARNING, "the broker does not know this key yet, or is not the one of the "
-                               "key file: trying on");
-    }
-}
-
-static void drain_monitor(struct agent *agent)
-{
-    while (agent->session.monitor) {
-        uint8_t frame[6];
-        char endpoint[256];
-        void *handle = zsock_resolve(agent->session.monitor);
-        int n = zmq_recv(handle, frame, sizeof frame, ZMQ_DONTWAIT);
-        if (n < 0)
-            return;
-        zmq_recv(handle, endpoint, sizeof endpoint, ZMQ_DONTWAIT);
-        if (n == sizeof frame)
-            take_event(agent, (unsigned)frame[0] | (unsigned)frame[1] << 8);
+    for (enum sw_link_event event; session->watch && (event = sw_link_event(session->watch));) {
+        if (event == SW_LINK_UP) {
+            session->connected = true;
+            session->told_unlinked = false;
+            hello_send(agent);
+        } else if (session->connected) {
+            session_lost(agent, "link broken", 0);
+        }
     }
 }
 
@@ -163,7 +121,7 @@ void session_drain(struct agent *agent)
             session_lost(agent, "message over the limits", 0);
         sw_frames_done(&frames);
     }
-    drain_monitor(agent); /* after what came over the link before it broke */
+    drain_events(agent); /* after what came over the link before it broke */
 }
 
 static void tell_credit(struct agent *agent)
@@ -171,6 +129,20 @@ static void tell_credit(struct agent *agent)
     struct sw_msg_credit credit = {0};
     credit_tell(&agent->credit, agent->now_ms, &credit.chunks, &credit.bytes);
     session_send(agent, SW_MSG_CREDIT, &credit, NULL, 0);
+}
+
+/* A broker that is away and one that does not know this key look the same from here. */
+static void tell_unlinked(struct agent *agent)
+{
+    struct session *session = &agent->session;
+    if (session->told_unlinked || agent->now_ms - session->opened_ms < TOLD_MS)
+        return;
+    session->told_unlinked = true;
+    sw_log(SW_LOG_WARNING,
+           "no link to the broker: is it running, does it know this key, and is the key file's "
+           "server key its own? trying on. broker=%s",
+           agent->config.broker);
+    sd_notify(0, "STATUS=Waiting for the broker");
 }
 
 void session_tick(struct agent *agent)
@@ -183,6 +155,7 @@ void session_tick(struct agent *agent)
         return;
     }
     if (!session->connected) {
+        tell_unlinked(agent);
         if (now - session->opened_ms > STUCK_MS)
             session_lost(agent, "no link", 0);
         return;
@@ -207,7 +180,7 @@ int64_t session_wake(const struct agent *agent)
     if (!session->control)
         return session->open_ms;
     if (!session->connected)
-        return session->opened_ms + STUCK_MS + 1;
+        return session->opened_ms + (session->told_unlinked ? STUCK_MS + 1 : TOLD_MS);
     if (!session->welcomed)
         return session->hello_ms + AGENT_HELLO_MS;
     return SW_MIN(session->beat_ms + AGENT_BEAT_MS, credit_wake(&agent->credit, agent->now_ms));

@@ -32,6 +32,7 @@ static void set_acked(struct agent *agent, struct work *work, uint64_t acked)
     agent->unsent_bytes += work->out.acked; /* of size, acked is not unsent */
     agent->unsent_bytes -= acked;
     work->out.acked = acked;
+    agent->lane_free = true; /* too much of it keeps new runs back */
 }
 
 void store_end(struct agent *agent, struct work *work)

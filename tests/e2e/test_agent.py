@@ -212,6 +212,26 @@ def test_an_input_through_a_pipe(hand, agent):
     assert done["results"][0]["n"] == grant["n"] and done["_payload"] == hash_line(b"huge", data)
 
 
+def test_a_slot_is_not_idle_while_work_is_left(hand, agent):
+    hand.welcome()
+    data = os.urandom(4 << 20) + bytes(4 << 20)
+    grants = hand.assign(*[stream((b"%d" % i, data)) for i in range(8)], type="compress",
+                         params={"level": "12"}, fetch=True)
+    found, ends = {}, []
+
+    def all_done():
+        if hand.control.poll(0):
+            message = hand.expect("DONE", "BEAT", "CREDIT", skip=())
+            for result in message.get("results", []):
+                found[result["n"]] = result["took_ms"]
+                ends.append(time.monotonic())
+        return len(found) == len(grants)
+
+    hand.serve_data(all_done)
+    work = sum(found[grant["n"]] for grant in grants[1:]) / 1000
+    assert ends[-1] - ends[0] < work * 1.1 + 0.2
+
+
 def test_the_tail_is_asked_for_on_demand(hand, agent):
     hand.welcome()
     grant, fetch = waiting_chunk(hand)
