@@ -97,8 +97,9 @@ static int open_store(struct broker *broker, struct sw_err *err)
     if (!broker->ops)
         return -EINVAL;
     bool embedded = !strcmp(broker->ops->scheme, "sqlite");
-    broker->store_where = strdup(broker->config.store);
-    if (embedded && asprintf(&broker->store_where, "%s/store.sqlite", broker->config.state) < 0)
+    if (!embedded)
+        broker->store_where = strdup(broker->config.store);
+    else if (asprintf(&broker->store_where, "%s/store.sqlite", broker->config.state) < 0)
         return -ENOMEM;
     int r = journal_open(broker->ops, broker->store_where, &broker->journal, &broker->epoch, err);
     if (r == 0)
