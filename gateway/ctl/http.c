@@ -1,5 +1,5 @@
 /* One request to the gateway and its answer, repeated where that is safe. Called by every verb;
- * never prints. */
+ * prints only, on a terminal, that it waits. */
 #include "http_own.h"
 
 #include "base/clock.h"
@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PAUSE_FIRST_MS 100
 #define PAUSE_LAST_MS  2000
+#define TELL_MS        2000 /* a person on a terminal wonders by then */
 
 struct feed { /* what curl reads while it sends */
     const struct http_request *request;
@@ -145,6 +147,7 @@ int http_call(struct http *http,
 
 void http_progressed(struct http *http)
 {
+    http->told = false;
     http->worked_ms = sw_boot_ms();
 }
 
@@ -157,6 +160,10 @@ int http_pause(struct http *http, uint32_t attempt, const struct http_answer *an
     pause_ms = SW_MIN(pause_ms, (int64_t)PAUSE_LAST_MS);
     if (left_ms <= 0)
         return -ENOTCONN;
+    if (HTTP_PATIENCE_MS - left_ms > TELL_MS && !http->told && isatty(STDERR_FILENO)) {
+        say("the gateway is away or busy; trying again for up to %d s", HTTP_PATIENCE_MS / 1000);
+        http->told = true;
+    }
     if (!steady)
         return interrupt_wait((int)pause_ms);
     poll(NULL, 0, (int)pause_ms);

@@ -13,6 +13,7 @@ struct http {
     char *ca_file;
     char *bearer; /* "Authorization: Bearer ..."; NULL: no token */
     bool contacted;
+    bool told;         /* that it is waited for */
     int64_t worked_ms; /* boot time of the last answer that was no 503 */
     char words[CURL_ERROR_SIZE];
 };

@@ -38,17 +38,46 @@ static char *folder_of(const char *path)
     return slash == path ? sw_copy_text("/", 1) : sw_copy_text(path, (size_t)(slash - path));
 }
 
+/* Whether the folder, or the nearest one above it that exists, can take a new file: better known
+ * before hours of work than after. */
+static int check_folder(const char *path, struct sw_err *err)
+{
+    static char *good; /* the last one: neighbours share it */
+    AUTO(sw_text) char *folder = folder_of(path);
+    if (good && !strcmp(folder, good))
+        return 0;
+    AUTO(sw_text) char *above = sw_copy_text(folder, strlen(folder));
+    while (access(above, F_OK) && (errno == ENOENT || errno == ENOTDIR) &&
+           strcmp(above, ".") != 0) {
+        char *next = folder_of(above);
+        sw_release(above);
+        above = next;
+    }
+    struct stat st;
+    if (stat(above, &st) == 0 && !S_ISDIR(st.st_mode))
+        return sw_fail(err, CTL_ERR_REFUSED, "%s is no folder", above);
+    if (access(above, W_OK | X_OK))
+        return sw_fail(err, CTL_ERR_REFUSED, "%s: outputs cannot be written there: %s", above,
+                       strerror(errno));
+    sw_release(good);
+    good = TAKE(folder);
+    return 0;
+}
+
 int output_check(const char *path, bool force, struct stat *ret_stat, struct sw_err *err)
 {
     struct stat st = {0};
     if (lstat(path, &st)) {
         *ret_stat = (struct stat){0};
-        return errno == ENOENT ? 0 : sw_fail(err, errno, "%s: %s", path, strerror(errno));
+        return errno == ENOENT || errno == ENOTDIR
+                   ? check_folder(path, err)
+                   : sw_fail(err, CTL_ERR_REFUSED, "%s: %s", path, strerror(errno));
     }
     *ret_stat = st;
     if (S_ISDIR(st.st_mode))
-        return sw_fail(err, EEXIST, "%s exists and is a folder", path);
-    return force ? 0 : sw_fail(err, EEXIST, "%s exists already; --force replaces it", path);
+        return sw_fail(err, CTL_ERR_REFUSED, "%s exists and is a folder", path);
+    return force ? 0
+                 : sw_fail(err, CTL_ERR_REFUSED, "%s exists already; --force replaces it", path);
 }
 
 static int make_folders(char *folder)

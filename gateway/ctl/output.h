@@ -13,8 +13,8 @@
  * dropped. Empty when nothing is left. */
 void output_relative(struct sw_buf *ret, const char *name, size_t size);
 
-/* Whether something may be written there: -EEXIST with words unless `force`; a folder never.
- * *ret_stat is of what exists (st_ino 0: nothing). */
+/* Whether something may be written there: -EPERM with words where a file is (unless `force`), a
+ * folder, or nothing can be written. *ret_stat is of what exists (st_ino 0: nothing). */
 int output_check(const char *path, bool force, struct stat *ret_stat, struct sw_err *err);
 
 struct output {

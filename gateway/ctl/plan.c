@@ -88,8 +88,6 @@ static int check_existing(const struct inputs *inputs, bool force, struct sw_err
     for (size_t i = 0; i < inputs->n && !r; i++) {
         const char *path = inputs->list[i].output;
         r = output_check(path, force, &st, err);
-        if (r == -EEXIST)
-            r = -CTL_ERR_REFUSED;
         if (!r && st.st_ino && bsearch(&st, taken, inputs->n, sizeof *taken, by_inode))
             r = sw_fail(err, CTL_ERR_REFUSED, "%s is an input; inputs are never touched", path);
     }

@@ -46,7 +46,7 @@ static int take_file(struct result *result, const json_t *file, struct sw_err *e
     sw_buf_put(&path, safe.data, safe.size);
     int r = output_check((const char *)path.data, result->force, &st, err);
     if (r)
-        return r == -EEXIST ? -CTL_ERR_REFUSED : r;
+        return r;
     struct wanted *item = wanted_add(&result->wanted);
     item->name_size = name.size;
     item->name = sw_buf_take_text(&name);
@@ -110,7 +110,7 @@ static int fetch_single(struct result *result, const json_t *job, struct sw_err 
     item->path = sw_buf_take_text(&path);
     int r = output_check(item->path, result->force, &st, err);
     if (r)
-        return r == -EEXIST ? -CTL_ERR_REFUSED : r;
+        return r;
     r = fetch_one(result->ctl, result->id, item->path, result->force, &item->size, err);
     item->written = !r;
     return r;

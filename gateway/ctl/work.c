@@ -1,5 +1,6 @@
 /* The work verbs, one for each kernel: take the files, decide every output, send, wait, write,
  * report. */
+#include "base/clock.h"
 #include "files.h"
 #include "http.h"
 #include "output.h"
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct work {
     struct ctl *ctl;
@@ -26,6 +28,7 @@ struct work {
     json_t *failed;            /* [{input, error}] */
     uint64_t one_size;         /* of the CONCAT output */
     bool one_written;
+    int64_t begun_ms;
     struct sw_err err;
 };
 
@@ -70,9 +73,9 @@ static int plan_one(struct work *work)
     int r = output_check(work->target, call_has(work->call, "force"), &st, &work->err);
     for (size_t i = 0; !r && st.st_ino && i < work->inputs.n; i++)
         if (work->inputs.list[i].inode == st.st_ino && work->inputs.list[i].device == st.st_dev)
-            r = sw_fail(&work->err, EEXIST, "%s is an input; inputs are never touched",
+            r = sw_fail(&work->err, CTL_ERR_REFUSED, "%s is an input; inputs are never touched",
                         work->target);
-    return r == -EEXIST ? -CTL_ERR_REFUSED : r;
+    return r;
 }
 
 static int prepare(struct work *work, size_t first)
@@ -221,6 +224,25 @@ static enum ctl_exit detach(struct work *work)
     return json_array_size(work->failed) ? CTL_SOME_FAILED : CTL_DONE;
 }
 
+/* "50 files, 4.1 GB -> 1.2 GB in 38 s", for a person only. */
+static void say_summary(const struct work *work)
+{
+    AUTO_BUF struct sw_buf line = {0};
+    uint64_t bytes = work->one_size;
+    if (work->ctl->json || !isatty(STDERR_FILENO))
+        return;
+    for (size_t i = 0; i < work->wanted.n; i++)
+        bytes += work->wanted.list[i].size;
+    size_t n = is_concat(work) ? work->inputs.n : work->wanted.n;
+    sw_buf_printf(&line, "%zu %s, ", n, n == 1 ? "file" : "files");
+    text_bytes(&line, work->inputs.bytes);
+    sw_buf_text(&line, " -> ");
+    text_bytes(&line, bytes);
+    sw_buf_text(&line, " in ");
+    text_span(&line, (sw_boot_ms() - work->begun_ms + 999) / 1000);
+    say("%s", (const char *)line.data);
+}
+
 static enum ctl_exit finish(struct work *work)
 {
     const json_t *job = json_object_get(work->answer.json, "job");
@@ -238,12 +260,14 @@ static enum ctl_exit finish(struct work *work)
         print_job(work);
     if (r)
         return say_failed(r, &work->err);
+    if (status != CTL_CANCELLED)
+        say_summary(work);
     return status ? status : json_array_size(work->failed) ? CTL_SOME_FAILED : CTL_DONE;
 }
 
 enum ctl_exit verb_work(struct ctl *ctl, const struct call *call)
 {
-    struct work work = {.ctl = ctl, .call = call, .failed = json_array()};
+    struct work work = {.ctl = ctl, .call = call, .failed = json_array(), .begun_ms = sw_boot_ms()};
     size_t first;
     enum ctl_exit status;
     order_read(call, &work.order, &work.values, &first);

@@ -156,6 +156,17 @@ def test_nothing_is_sent_when_an_output_is_in_the_way(ctl, gateway):
     assert not gateway.seen and read(ctl.folder, "a") == b"1"
 
 
+def test_places_that_cannot_be_written_are_refused_first(ctl, gateway):
+    write(ctl.folder, "a", b"1")
+    write(ctl.folder, "file", b"1")
+    assert b"file is no folder" in ctl("compress", "-o", "file/below", "a", status=4).stderr
+    assert b"file is no folder" in ctl("compress", "-o", "file", "a", status=4).stderr
+    assert b"file is no folder" in ctl("hash", "-o", "file/sums", "a", status=4).stderr
+    os.mkdir(ctl.folder / "a.zst")
+    assert b"is a folder" in ctl("compress", "--force", "a", status=4).stderr
+    assert not gateway.seen
+
+
 def test_output_folder_makes_names_safe(ctl):
     write(ctl.folder.parent, "up", b"1")
     absolute = write(ctl.folder, "sub/abs", b"2")
