@@ -99,8 +99,12 @@ static void drop(struct broker *broker, const struct core_action *action)
 
 static void note_change(struct broker *broker, const struct core_action *action)
 {
-    if (action->note == NOTE_CHUNK && action->agent < broker->devices.n)
-        broker->devices.by_index[action->agent]->row->tasks_completed++;
+    if (action->note != NOTE_CHUNK || action->agent >= broker->devices.n)
+        return;
+    struct device *device = broker->devices.by_index[action->agent];
+    device->row->tasks_completed++;
+    sw_log(SW_LOG_DEBUG, "chunk done job=%ju chunk=%u device=%s", (uintmax_t)action->job,
+           action->chunk, device->id);
 }
 
 static void ended(struct broker *broker, const struct core_action *action)

@@ -121,6 +121,8 @@ void outbox_assign(struct broker *broker, const struct core_action *action)
         .charge_bytes = SW_MIN(view.bytes, device->bytes_limit),
     };
     sw_buf_put(&out->payload, broker->body.data, inline_bytes);
+    sw_log(SW_LOG_DEBUG, "chunk given job=%ju chunk=%u device=%s attempt=%u",
+           (uintmax_t)action->job, action->chunk, device->id, action->attempts + 1);
 }
 
 void outbox_lease(struct broker *broker,

@@ -145,7 +145,7 @@ static void apply(struct core *core, const struct effect *effect, int64_t now_ms
         if (job && job->chunks[effect->chunk].state == CHUNK_FAILED &&
             chunk_trouble_view(core, &job->chunks[effect->chunk])->failed_seq == effect->seq) {
             chunk_saving(job, &job->chunks[effect->chunk], false);
-            note(core, NOTE_CHUNK, job->id, effect->chunk, 0);
+            note(core, NOTE_CHUNK, job->id, effect->chunk, UINT32_MAX); /* nobody's work */
         }
         break;
     case FX_TAKEN:

@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,9 +21,17 @@ static size_t escape(const char *text, char *out, size_t room)
     return n;
 }
 
+/* Read once: a debug line that is not wanted costs next to nothing. */
+static bool wants_debug;
+
+__attribute__((constructor)) static void read_environment(void)
+{
+    wants_debug = getenv("SHADOW_DEBUG") != NULL;
+}
+
 void sw_log(enum sw_log_level level, const char *format, ...)
 {
-    if (level == SW_LOG_DEBUG && !getenv("SHADOW_DEBUG"))
+    if (level == SW_LOG_DEBUG && !wants_debug)
         return;
     char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES * 4 + 8];
     va_list args;

@@ -226,6 +226,7 @@ def test_three_failures_on_two_agents_fail_the_chunk(broker, gateway, agent):
     assert row["failed_chunks"] == 1 and row["failed_files"] == 1
     chunk = gateway.ask("GET_CHUNKS", job=job, limit=1)["rows"][0]
     assert (chunk["status"], chunk["error"], chunk["stderr_tail"]) == ("failed", "killed by SIGSEGV", "last words")
+    assert not any(row["tasks_completed"] for row in gateway.ask("GET_AGENTS")["rows"])  # nobody's work
     gateway.ask("RETRY", job=job)
     who = a if a.socket.poll(3000) else b
     who.done(job, who.expect("ASSIGN")["leases"][0], b"good")
