@@ -51,17 +51,23 @@ static void run_broker(
     _exit(127);
 }
 
-zsock_t *fleet_peer(struct fleet *fleet, const char *role, const char *name)
+void fleet_key(struct fleet *fleet, const char *role, const char *name, char ret_file[FLEET_PATH])
 {
-    char request[192], file[128], endpoint[64];
-    struct sw_keys keys;
-    struct sw_err err;
-    snprintf(file, sizeof file, "%s/%s.key", fleet->state, name);
-    snprintf(request, sizeof request, "%s:%s:%s", role, name, file);
+    char request[FLEET_PATH + 64];
+    snprintf(ret_file, FLEET_PATH, "%s/%s.key", fleet->state, name);
+    snprintf(request, sizeof request, "%s:%s:%s", role, name, ret_file);
     pid_t child = fork();
     if (child == 0)
         run_broker(fleet, "--add-peer", request, NULL, NULL);
     waitpid(child, NULL, 0);
+}
+
+zsock_t *fleet_peer(struct fleet *fleet, const char *role, const char *name)
+{
+    char file[FLEET_PATH], endpoint[64];
+    struct sw_keys keys;
+    struct sw_err err;
+    fleet_key(fleet, role, name, file);
     if (sw_keys_read(file, &keys, &err) < 0) {
         fprintf(stderr, "%s\n", err.text);
         exit(1);
@@ -71,6 +77,20 @@ zsock_t *fleet_peer(struct fleet *fleet, const char *role, const char *name)
     if (!socket)
         fprintf(stderr, "%s\n", err.text);
     return socket;
+}
+
+pid_t fleet_slot_agent(struct fleet *fleet, const char *program, const char *name)
+{
+    char file[FLEET_PATH], address[64];
+    fleet_key(fleet, "agent", name, file);
+    snprintf(address, sizeof address, "127.0.0.1:%d", fleet->port);
+    pid_t child = fork();
+    if (child != 0)
+        return child;
+    execl(program, program, "--broker", address, "--name", name, "--key", file, "--slots", "1",
+          (char *)NULL);
+    perror(program);
+    _exit(127);
 }
 
 void fleet_start_broker(struct fleet *fleet)

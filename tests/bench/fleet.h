@@ -17,9 +17,14 @@ struct fleet {
 
 int fleet_start(struct fleet *fleet);
 void fleet_stop(struct fleet *fleet); /* and removes the state folder */
+#define FLEET_PATH 128
+/* A key of a new peer, in a file of the state folder. */
+void fleet_key(struct fleet *fleet, const char *role, const char *name, char ret_file[FLEET_PATH]);
 zsock_t *fleet_peer(struct fleet *fleet, const char *role, const char *name);
 /* A child process that says HELLO and answers every chunk with `output_bytes`, until killed. */
 pid_t fleet_agent(struct fleet *fleet, const char *name, uint32_t credit, size_t output_bytes);
+/* A real agent with one slot; ends at SIGTERM. */
+pid_t fleet_slot_agent(struct fleet *fleet, const char *program, const char *name);
 
 #define FLEET_UPLOAD_ID 33
 /* An upload of n files of `size` bytes (at most 4,096) in the state folder. */
