@@ -85,9 +85,10 @@ static const char *ambiguity_of(struct request *r)
 
 static bool is_port(const char *text)
 {
-    size_t digits = strspn(text, "0123456789");
-    return *text == '\0' || (*text == ':' && (digits = strspn(text + 1, "0123456789")) > 0 &&
-                             digits <= 5 && text[1 + digits] == '\0');
+    if (*text != ':')
+        return *text == '\0';
+    size_t digits = strspn(text + 1, "0123456789");
+    return digits > 0 && digits <= 5 && text[1 + digits] == '\0';
 }
 
 /* Only names that nobody outside can point at us: a page of another site that was rebound to our

@@ -102,15 +102,23 @@ void jobs_why(struct request *r)
 
 /* ---- changes: each shows the job afterwards ---- */
 
+static uint64_t *keep(struct request *r, uint64_t job)
+{
+    uint64_t *kept = sw_alloc(1, sizeof *kept);
+    *kept = job;
+    request_keep(r, kept, sw_release);
+    return kept;
+}
+
 static void changed(struct request *r, void *job, const struct sw_message *answer)
 {
     (void)answer;
-    job_show(r, MHD_HTTP_OK, (uint64_t)(uintptr_t)job, 0, false);
+    job_show(r, MHD_HTTP_OK, *(uint64_t *)job, 0, false);
 }
 
 static void change(struct request *r, enum sw_message_type type, void *message, uint64_t job)
 {
-    ask_broker(r, type, message, SW_MSG_OK, changed, (void *)(uintptr_t)job);
+    ask_broker(r, type, message, SW_MSG_OK, changed, keep(r, job));
 }
 
 static void cancel_own(struct request *r, uint64_t job)
@@ -131,14 +139,14 @@ static void seal_own(struct request *r, uint64_t job)
 static void forgotten(struct request *r, void *job, const struct sw_message *answer)
 {
     (void)answer;
-    results_drop(r->gateway, (uint64_t)(uintptr_t)job);
+    results_drop(r->gateway, *(uint64_t *)job);
     reply_json(r, MHD_HTTP_OK, json_object());
 }
 
 static void forget_own(struct request *r, uint64_t job)
 {
     ask_broker(r, SW_MSG_FORGET, &(struct sw_msg_forget){.job = job}, SW_MSG_OK, forgotten,
-               (void *)(uintptr_t)job);
+               keep(r, job));
 }
 
 void jobs_cancel(struct request *r)

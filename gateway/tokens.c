@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -236,9 +237,10 @@ static int open_locked(int gateway_fd, struct tokens **ret, int *ret_lock_fd, st
     if (fd < 0 || flock(fd, LOCK_EX) < 0)
         return sw_fail(err, errno, "cannot lock gateway/" FILE_NAME ": %s", strerror(errno));
     int r = tokens_open(gateway_fd, ret, &made, err);
-    if (r == 0)
-        *ret_lock_fd = TAKE_FD(fd);
-    return r;
+    if (r < 0)
+        return r;
+    *ret_lock_fd = TAKE_FD(fd);
+    return 0;
 }
 
 static bool is_plain_name(const char *name)
@@ -263,6 +265,7 @@ int tokens_add(int gateway_fd, const char *text, char ret_token[TOKEN_TEXT], str
     int r = open_locked(gateway_fd, &tokens, &lock_fd, err);
     if (r < 0)
         return r;
+    assert(tokens);
     if (tokens->n == TOKENS_MAX)
         return sw_fail(err, EINVAL, "there are %d tokens; revoke one first", TOKENS_MAX);
     append_new(tokens, role, name, ret_token);
@@ -276,6 +279,7 @@ int tokens_revoke(int gateway_fd, const char *id, struct sw_err *err)
     int r = open_locked(gateway_fd, &tokens, &lock_fd, err);
     if (r < 0)
         return r;
+    assert(tokens);
     for (size_t i = 0; i < tokens->n; i++) {
         if (strcmp(tokens->list[i].id, id) == 0) {
             tokens->list[i] = tokens->list[--tokens->n];

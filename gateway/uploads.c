@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define SWEEP_MS     (10 * 60 * 1000)
+#define SWEEP_MS     (UINT64_C(10) * 60 * 1000)
 #define TRY_AGAIN_MS 50
 #define WAIT_MS      5000
 

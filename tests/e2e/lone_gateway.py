@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from fake_broker import FakeBroker
+from fake_broker import FakeBroker, job_row
 from program import Program
 from system import ROOT, Rest, free_ports
 
@@ -56,3 +56,18 @@ def lone(folder):
     gateway = LoneGateway(folder, ROOT / os.environ.get("SHADOW_BUILD", "build-test")).start()
     yield gateway
     gateway.stop()
+
+
+@pytest.fixture
+def jobs(lone):
+    """The broker's answers for submissions: job 7 with one chunk."""
+    answers = lone.broker.answers
+    answers["SUBMIT"] = lambda question, _: ("OK", {"job": 7, "chunks": 1})
+    answers["GET_JOBS"] = lambda question, _: ("JOBS", {"rows": [job_row(question["job"] or 7)]})
+    answers["GET_CHUNKS"] = lambda question, _: ("CHUNKS", {"rows": [
+        {"chunk_id": f"{question['job']}-0", "job": question["job"], "status": "pending"}]})
+    return lone
+
+
+def submit(lone, body, **options):
+    return lone.rest().post("/api/jobs", json=body, **options)

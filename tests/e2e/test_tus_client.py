@@ -1,33 +1,19 @@
-"""An existing tus client (tuspy, pinned, from PyPI) uploads, is interrupted, goes on, and its upload becomes a job."""
+"""An existing tus client (tuspy) uploads, is interrupted, goes on, and its upload becomes a job."""
 
 import hashlib
 import os
 import subprocess
+import sys
 import textwrap
-import venv
 
 import pytest
 from system import until
 
-TUSPY = "tuspy==1.1.0"
+pytest.importorskip("tusclient", reason="tuspy is in tests/requirements.txt; ./tests/run installs it")
 
 
-@pytest.fixture(scope="session")
-def tus_python(build):
-    folder = build / "python" / TUSPY
-    program = folder / "bin" / "python"
-    if not (folder / "whole").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        done = subprocess.run([folder / "bin" / "pip", "install", "-q", "--disable-pip-version-check", TUSPY],
-                              capture_output=True, text=True, timeout=300)
-        if done.returncode:
-            pytest.skip(f"{TUSPY} cannot be installed: {done.stderr.splitlines()[-1:]}")
-        (folder / "whole").touch()
-    return program
-
-
-def run(python, code, *arguments):
-    done = subprocess.run([python, "-c", textwrap.dedent(code), *map(str, arguments)], capture_output=True, text=True,
+def run(code, *arguments):
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)], capture_output=True, text=True,
                           timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -45,14 +31,14 @@ UPLOAD = """
 """
 
 
-def test_interrupted_and_resumed_across_a_restart(tus_python, system, folder):
+def test_interrupted_and_resumed_across_a_restart(system, folder):
     path = folder / "input"
     data = os.urandom(5 << 20)
     path.write_bytes(data)
-    url, offset = run(tus_python, UPLOAD, system.url, system.token, path, 2 << 20, "").split()
+    url, offset = run(UPLOAD, system.url, system.token, path, 2 << 20, "").split()
     assert offset == str(2 << 20)
     system.gateway.restart()
-    url, offset = run(tus_python, UPLOAD, system.url, system.token, path, 0, url).split()
+    url, offset = run(UPLOAD, system.url, system.token, path, 0, url).split()
     assert offset == str(len(data))
     rest = system.rest()
     job = rest.post("/api/jobs", json={"type": "hash", "uploads": [url.rsplit("/", 1)[1]]}).json()["job"]["jobId"]
@@ -60,13 +46,13 @@ def test_interrupted_and_resumed_across_a_restart(tus_python, system, folder):
     assert rest.get(f"/api/jobs/{job}/result").text == f"{hashlib.sha256(data).hexdigest()}  photo.bin\n"
 
 
-def test_a_gateway_killed_in_the_midst(tus_python, system, folder):
+def test_a_gateway_killed_in_the_midst(system, folder):
     """The client meets a dead and then a new gateway within one upload, and its own retries bring it through."""
     path = folder / "input"
     data = os.urandom(30 << 20)
     path.write_bytes(data)
     code = UPLOAD.replace("chunk_size=1 << 20", "chunk_size=256 << 10").replace("retries=3", "retries=20")
-    client = subprocess.Popen([tus_python, "-c", textwrap.dedent(code), system.url, system.token, path, "0", ""],
+    client = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), system.url, system.token, path, "0", ""],
                               stdout=subprocess.PIPE, text=True)
     uploads = system.state / "uploads"
     until(lambda: [file for file in uploads.glob("*") if file.stat().st_size > 1 << 20], "the first bytes")
