@@ -4,6 +4,8 @@
 
 #include "base/own.h"
 
+enum { STILL_MS = 30000 }; /* longer than any queue that an agent may be expected to work off */
+
 static bool wants(const struct world *w, uint32_t agent, const struct sight *sight)
 {
     const struct watch *watch = &w->oracle->agents[agent];
@@ -20,6 +22,36 @@ static bool has_ready(const struct sight *sight, uint32_t agent)
     return false;
 }
 
+/* A chunk that stands still elsewhere while this agent has nothing, and has room and time enough
+ * for it. */
+static bool wants_twin(const struct world *w, uint32_t agent, const struct sight *sight, uint32_t i)
+{
+    const struct core_chunk_view *chunk = &sight->chunks[i];
+    struct core_agent_view view;
+    if (chunk->state != CHUNK_LEASED || chunk->n_leases != 1 || chunk->agents[0] == agent ||
+        sight->marks[i].failed_by || chunk->attempts >= CORE_ATTEMPTS_MAX ||
+        chunk->losses >= CORE_LOSSES_MAX || !core_agent(w->core, agent, &view))
+        return false;
+    double takes_ms = view.speed > 0 ? (double)chunk->bytes * 1000 * view.slots / view.speed : 0;
+    int64_t still_ms = w->now_ms - chunk->assigned_ms[0];
+    return still_ms > STILL_MS && (double)still_ms > 2 * takes_ms;
+}
+
+static void check_idle(struct world *w, uint32_t agent, uint64_t job)
+{
+    const struct sight *sight = oracle_sight(w, job);
+    if (!sight->live || sight->job.row_status >= JOB_COMPLETED ||
+        !(w->oracle->agents[agent].kinds >> sight->job.kind & 1))
+        return;
+    if (sight->job.ready && has_ready(sight, agent))
+        world_fail(w, 9, "agent %u idles beside a READY chunk of job %lu", agent,
+                   (unsigned long)job);
+    for (uint32_t i = 0; i < sight->n && sight->job.leased; i++)
+        if (wants_twin(w, agent, sight, i))
+            world_fail(w, 16, "chunk %u of job %lu stands still and gets no twin on agent %u", i,
+                       (unsigned long)job, agent);
+}
+
 /* After a tick nobody who holds nothing and grants something may be left beside a READY chunk. */
 void idle_check(struct world *w, const struct core_event *event)
 {
@@ -32,9 +64,7 @@ void idle_check(struct world *w, const struct core_event *event)
             watch->granted_chunks <= watch->spent_chunks)
             continue;
         for (size_t k = 0; k < o->n_sights; k++)
-            if (wants(w, i, &o->sights[k]) && has_ready(&o->sights[k], i))
-                world_fail(w, 9, "agent %u idles beside a READY chunk of job %lu", i,
-                           (unsigned long)k);
+            check_idle(w, i, k);
     }
 }
 
