@@ -146,8 +146,12 @@ static void add(struct core *core, struct job *job, const struct core_event *eve
     if (code == CORE_OK &&
         job_append(core, job, event->of.add.key, event->of.add.sizes, event->of.add.n_chunks) < 0)
         code = CORE_TOO_MANY;
-    if (code != CORE_OK) {
+    if (code == CORE_BUSY || code == CORE_TOO_MANY) {
         reply(core, event->ref, code, job->id, 0);
+        return;
+    }
+    if (code != CORE_OK) {
+        reply_after(core, event->ref, code, job->id, 0); /* why may not be durable yet */
         return;
     }
     job->files += event->of.add.files;
