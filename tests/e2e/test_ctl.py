@@ -153,3 +153,16 @@ def test_devices(system):
     until(lambda: f"{devices[0]['name']}  draining" in system.ctl("devices").stdout, "draining")
     system.ctl("resume", first)
     until(lambda: f"{devices[0]['name']}  online" in system.ctl("devices").stdout, "online")
+
+
+def test_inputs_sent_twice_under_one_key(start_system, folder):
+    """What shadowctl does when the answer to `inputs` was lost."""
+    system = start_system(agents=0)
+    rest = system.rest()
+    tus = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Length": "3"}
+    upload = rest.post("/api/uploads", data=b"abc", headers=tus).headers["Location"].rsplit("/", 1)[1]
+    job = rest.post("/api/jobs", json={"type": "hash", "open": True}).json()["job"]["jobId"]
+    for key, files in (("k-1", 1), ("k-1", 1), ("k-2", 2), ("k-1", 2), (None, 3), (None, 4)):
+        answer = rest.post(f"/api/jobs/{job}/inputs", json={"uploads": [upload]},
+                           headers={"Idempotency-Key": key} if key else {})
+        assert answer.status_code == 200 and answer.json()["job"]["totalFiles"] == files, (key, answer.text)
