@@ -126,9 +126,22 @@ static void cancel_own(struct request *r, uint64_t job)
     change(r, SW_MSG_CANCEL, &(struct sw_msg_cancel){.job = job}, job);
 }
 
+/* A repeated RETRY that meets `conflict` counts as done by the copy before it (ask.c): so none is
+ * sent where nothing failed. */
+static void retry_looked_up(struct request *r, void *job, const struct sw_message *answer)
+{
+    const struct sw_msg_jobs *jobs = &answer->of.jobs;
+    uint64_t id = (uint64_t)(uintptr_t)job;
+    if (jobs->n_rows && !jobs->rows->failed_chunks && !sw_str_is(jobs->rows->status, "cancelled"))
+        reply_error(r, REPLY_CONFLICT, "nothing of this job failed");
+    else
+        change(r, SW_MSG_RETRY, &(struct sw_msg_retry){.job = id}, id);
+}
+
 static void retry_own(struct request *r, uint64_t job)
 {
-    change(r, SW_MSG_RETRY, &(struct sw_msg_retry){.job = job}, job);
+    struct sw_msg_get_jobs get = {.job = job, .limit = 1};
+    ask_broker(r, SW_MSG_GET_JOBS, &get, SW_MSG_JOBS, retry_looked_up, (void *)(uintptr_t)job);
 }
 
 static void seal_own(struct request *r, uint64_t job)

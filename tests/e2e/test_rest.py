@@ -234,7 +234,7 @@ def test_changes_are_for_the_owner(jobs):
     for name in ("CANCEL", "RETRY", "SET", "SEAL", "FORGET"):
         answers[name] = lambda question, _: ("OK", {"job": question["job"]})
     owner = []
-    answers["GET_JOBS"] = lambda question, _: ("JOBS", {"rows": [job_row(7, owner=owner[0])]})
+    answers["GET_JOBS"] = lambda question, _: ("JOBS", {"rows": [job_row(7, owner=owner[0], failed_chunks=1)]})
     mine = jobs.rest(token)
     lines = (jobs.state / "gateway" / "tokens").read_text().splitlines()
     token_id = next(line.split()[0] for line in lines if " submitter " in line)
