@@ -132,7 +132,7 @@ static json_t *string_of(const struct sw_field *field, struct sw_str s, json_t *
     if (s.n == 0 && (field->kind == SW_OPT || field->kind == SW_JSON))
         return json_null();
     if (field->kind == SW_JSON) {
-        json_t *parsed = json_loadb(s.p, s.n, JSON_DECODE_ANY, NULL);
+        json_t *parsed = json_loadb(s.p, s.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
         return parsed ? parsed : json_null();
     }
     if (field->kind != SW_NAME)
