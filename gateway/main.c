@@ -33,7 +33,7 @@ struct life { /* what main's handles need */
     uv_signal_t terminate, interrupt;
     uv_timer_t ready, patience;
     uv_prepare_t ending;
-    bool said_ready;
+    bool said_ready, gave_up;
 };
 
 static int open_state(struct gateway *g, int *ret_lock_fd, struct sw_err *err)
@@ -85,8 +85,12 @@ static void on_broker_there(void *arg)
 static void on_out_of_patience(uv_timer_t *timer)
 {
     struct life *life = timer->data;
+    if (!life->gave_up) { /* who waits for the broker still gets an answer */
+        broker_give_up(life->gateway.broker);
+        life->gave_up = true;
+        return;
+    }
     sw_log(SW_LOG_NOTICE, "requests cut at the end n=%u", life->gateway.requests);
-    broker_give_up(life->gateway.broker);
     door_cut_all(&life->gateway);
 }
 

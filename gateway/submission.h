@@ -71,6 +71,6 @@ int submission_take_inputs(struct submission *, json_t *data, struct sw_err *err
 bool submission_fits_message(const struct submission *);
 
 /* Makes an upload of the inputs, on the pool: the id is in made_upload. */
-int submission_spill(struct submission *, int uploads_fd, const char *owner, struct sw_err *err);
+int submission_spill(struct submission *, int uploads_fd, struct sw_err *err);
 
 #endif

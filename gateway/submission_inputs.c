@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "uploads.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -146,14 +147,14 @@ static int write_entries(struct submission *s, struct sw_upload *upload, struct 
     return sw_upload_finish(upload, 0, err);
 }
 
-int submission_spill(struct submission *s, int uploads_fd, const char *owner, struct sw_err *err)
+int submission_spill(struct submission *s, int uploads_fd, struct sw_err *err)
 {
     struct sw_upload_info info = {.length = s->payload.size,
                                   .mode = 0644,
                                   .created_ms = sw_wall_ms(),
                                   .mtime = sw_wall_ms() / 1000};
     struct sw_upload *upload = NULL;
-    snprintf(info.owner, sizeof info.owner, "%s", owner);
+    info.owner[0] = UPLOADS_OF_REQUEST;
     sw_buf_text(&info.name, "inputs");
     int r = sw_upload_create(uploads_fd, &info, &upload);
     if (r < 0)

@@ -163,7 +163,7 @@ static void prepare_in_pool(void *arg)
             submit_check_inputs(s, uploads_fd, r->owner, r->role == ROLE_ADMIN, &submit->err);
     if (submit->result == 0 && s->n_inputs &&
         (s->payload_must_spill || !submission_fits_message(s)))
-        submit->result = submission_spill(s, uploads_fd, r->owner, &submit->err);
+        submit->result = submission_spill(s, uploads_fd, &submit->err);
 }
 
 static void prepared(void *arg)

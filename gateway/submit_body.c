@@ -8,6 +8,7 @@
 #include "inlet.h"
 #include "reply.h"
 #include "submit.h"
+#include "uploads.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -149,7 +150,7 @@ void submit_body_begin(struct request *r)
     info->mode = 0644;
     info->created_ms = sw_wall_ms();
     info->mtime = info->created_ms / 1000;
-    memcpy(info->owner, r->owner, sizeof r->owner);
+    info->owner[0] = UPLOADS_OF_REQUEST;
     sw_buf_put(&info->name, file.p, file.n);
 }
 

@@ -9,6 +9,8 @@
 #include "reply.h"
 #include "work.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
 
 #define SWEEP_MS     (UINT64_C(10) * 60 * 1000)
@@ -20,6 +22,7 @@ struct uploads {
     struct inlet *open;
     uv_timer_t timer;
     bool sweeping;
+    bool began; /* the first sweep was made */
     uint32_t swept;
 };
 
@@ -31,10 +34,36 @@ struct wait {
     void (*then)(struct request *);
 };
 
+/* What the requests of a process before this one left: nobody can ask for it any more. */
+static void sweep_orphans(int uploads_fd, uint32_t *count)
+{
+    int fd = openat(uploads_fd, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    for (const struct dirent *entry; folder && (entry = readdir(folder));) {
+        char id[SW_UPLOAD_ID_SIZE + 1];
+        struct sw_upload_info info = {0};
+        if (strlen(entry->d_name) != SW_UPLOAD_ID_SIZE + 5)
+            continue;
+        memcpy(id, entry->d_name, SW_UPLOAD_ID_SIZE);
+        id[SW_UPLOAD_ID_SIZE] = '\0';
+        if (strcmp(entry->d_name + SW_UPLOAD_ID_SIZE, ".info") != 0 ||
+            sw_upload_stat(uploads_fd, id, &info) < 0)
+            continue;
+        if (info.owner[0] == UPLOADS_OF_REQUEST)
+            *count += sw_upload_remove(uploads_fd, id) == 0;
+        sw_upload_info_done(&info);
+    }
+    if (folder)
+        closedir(folder);
+}
+
 static void sweep_in_pool(void *arg)
 {
     struct uploads *uploads = arg;
     uploads->swept = 0;
+    if (!uploads->began)
+        sweep_orphans(uploads->gateway->uploads_fd, &uploads->swept);
+    uploads->began = true;
     sw_uploads_sweep(uploads->gateway->uploads_fd, sw_wall_ms(), UPLOAD_KEPT_MS, &uploads->swept);
 }
 
@@ -63,8 +92,9 @@ void uploads_open(struct gateway *g)
     uploads->gateway = g;
     uv_timer_init(g->loop, &uploads->timer);
     uploads->timer.data = uploads;
-    uv_timer_start(&uploads->timer, on_sweep, 1000, SWEEP_MS);
+    uv_timer_start(&uploads->timer, on_sweep, SWEEP_MS, SWEEP_MS);
     g->uploads = uploads;
+    sweep_in_pool(uploads); /* before the first request: what is there belongs to none */
 }
 
 void uploads_destroy(struct uploads **p)

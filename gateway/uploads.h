@@ -6,6 +6,10 @@
 
 #define UPLOAD_KEPT_MS ((int64_t)24 * 3600 * 1000) /* since it was last touched */
 
+/* How the owner begins of an upload that one request makes for itself and removes again: no token's
+ * id, so nobody else can name it. */
+#define UPLOADS_OF_REQUEST '='
+
 struct inlet;
 struct request;
 

@@ -1,7 +1,9 @@
 """The gateway alone: its start, its end, tokens and the door's first refusals."""
 
+import socket
 import stat
 import subprocess
+import threading
 
 import pytest
 from lone_gateway import lone  # noqa: F401
@@ -76,3 +78,37 @@ def test_stops_within_seconds_of_sigterm_with_connections_open(lone):
     rest = lone.rest()
     rest.get("/healthz")
     assert lone.program.stop(limit_s=6) == 0
+
+
+def begin_body(lone, length=1 << 20):
+    """A connection in the midst of a job's body."""
+    connection = socket.create_connection(("127.0.0.1", lone.port))
+    connection.sendall(f"POST /api/jobs?type=hash HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {lone.token}\r\n"
+                       f"Content-Length: {length}\r\n\r\n".encode() + bytes(300000))
+    until(lambda: list((lone.state / "uploads").glob("*.info")), "the upload")
+    return connection
+
+
+def test_an_endless_body_does_not_hold_up_the_end(lone):
+    with begin_body(lone):
+        assert lone.program.stop(limit_s=7) == 0
+    assert not list((lone.state / "uploads").iterdir())
+
+
+def test_a_request_that_waits_for_the_broker_is_answered_at_the_end(lone):
+    lone.broker.answers["GET_WHY"] = lambda question, _: None
+    rest, answers = lone.rest(), []
+    waiting = threading.Thread(target=lambda: answers.append(rest.get("/api/jobs/1/why")))
+    waiting.start()
+    lone.broker.wait_asked("GET_WHY")
+    assert lone.program.stop(limit_s=7) == 0
+    waiting.join()
+    assert answers[0].status_code == 503
+
+
+def test_what_a_killed_gateway_was_taking_in_goes_at_the_next_start(lone):
+    kept = lone.rest().post("/api/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "5"})
+    with begin_body(lone):
+        lone.program.restart()
+    left = {path.name.split(".")[0] for path in (lone.state / "uploads").iterdir()}
+    assert left == {kept.headers["Location"].rsplit("/", 1)[1]}

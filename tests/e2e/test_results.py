@@ -103,6 +103,17 @@ def test_data_in_place_when_it_is_small(rest):
     assert "data" not in large["result"]["files"][0] and large["result"]["files"][0]["size"] == 20000
 
 
+def test_a_viewer_sees_names_and_sizes_but_no_bytes(rest, system):
+    job = finished(rest, rest.post("/api/jobs", json={"type": "hash", "inputData": "x"}))
+    done = subprocess.run([system.build / "gateway" / "shadow-gateway", "--state", system.state, "--add-token", "viewer"],
+                          capture_output=True, text=True, check=True)
+    shown = system.rest(done.stdout.strip()).get(f"/api/jobs/{job['jobId']}").json()
+    for result in (shown["job"]["result"], shown["chunks"][0]["result"]):
+        file, = result["files"]
+        assert set(file) == {"name", "size", "error"} and file["size"] == job["result"]["files"][0]["size"]
+    assert "data" in job["result"]["files"][0]
+
+
 def test_concat_results(rest):
     texts = [f"line {i}" for i in range(50)]
     job = finished(rest, rest.post("/api/jobs", json={"type": "hash", "inputData": texts, "chunkCount": 10}))
