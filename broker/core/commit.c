@@ -63,8 +63,7 @@ void save_chunk(struct core *core, const struct job *job, uint32_t index, const 
 
 void after(struct core *core, struct effect effect)
 {
-    if (effect.seq == 0)
-        effect.seq = core->seq;
+    effect.seq = core->seq;
     RING_PUSH(&core->effects, effect);
 }
 

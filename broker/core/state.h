@@ -256,7 +256,7 @@ void act(struct core *core, struct core_action action);
 uint64_t save(struct core *core, struct core_action row); /* returns its seq */
 uint64_t save_job(struct core *core, struct job *job, enum core_job_status row_status);
 void save_chunk(struct core *core, const struct job *job, uint32_t chunk, const void *payload);
-void after(struct core *core, struct effect effect); /* seq 0 = the newest */
+void after(struct core *core, struct effect effect); /* its seq: the newest */
 void reply(
     struct core *core, uint64_t ref, enum core_code code, uint64_t job, uint32_t add); /* at once */
 void reply_after(struct core *core, uint64_t ref, enum core_code code, uint64_t job, uint32_t add);
