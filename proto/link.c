@@ -4,16 +4,23 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <sodium.h>
 #include <string.h>
 
 #define ZAP_ENFORCE_DOMAIN                                                                         \
     93 /* ZMQ_ZAP_ENFORCE_DOMAIN: hidden without the draft API, honoured by Debian's library */
 
+/* Messages of 256 KiB come and go thousands of times a second, and by default each of them would be
+ * given back to the system when it ends a heap, and faulted in again, page by page. */
+#define KEEP_FREE_BYTES (8 << 20)
+
 void sw_link_start(int io_threads)
 {
     int r = sodium_init();
     assert(r >= 0);
+    mallopt(M_MMAP_THRESHOLD, KEEP_FREE_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
     zsys_handler_set(NULL); /* signals are the program's own */
     zsys_set_io_threads((size_t)io_threads);
     zsys_set_max_sockets(65535);

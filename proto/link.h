@@ -54,7 +54,8 @@ uint64_t sw_random_u64(void);
  * and never reads costs 32 MiB. */
 #define SW_DATA_QUEUE 128
 
-/* I/O threads and the socket limit; before the first socket, once a process. */
+/* I/O threads, the socket limit, and what the allocator keeps of freed messages; before the first
+ * socket, once a process. */
 void sw_link_start(int io_threads);
 
 /* A ROUTER with CURVE (server side), ZAP domain `domain`, MANDATORY, no HANDOVER. affinity: I/O
