@@ -17,6 +17,8 @@
 
 #define BLOCK     512
 #define READ_SIZE ((size_t)64 << 10)
+/* Between headers less is read at a time: libarchive skips only what it has not read yet. */
+#define HEADER_READ_SIZE ((size_t)4 << 10)
 /* What one header with its extensions may take: libarchive keeps up to 25 bytes for each byte of a
  * sparse map, and no honest map has this many. */
 #define HEADER_MAX ((size_t)2 << 20)
@@ -35,7 +37,8 @@ struct untar {
 static la_ssize_t read_block(struct archive *archive, void *arg, const void **ret_block)
 {
     struct untar *untar = arg;
-    size_t n = SW_MIN(READ_SIZE, untar->data_size - untar->at);
+    size_t most = untar->header_left == SIZE_MAX ? READ_SIZE : HEADER_READ_SIZE;
+    size_t n = SW_MIN(most, untar->data_size - untar->at);
     if (untar->header_left < n) {
         untar->error = -EFBIG;
         archive_set_error(archive, EFBIG, "a header is larger than %zu bytes", HEADER_MAX);
