@@ -32,7 +32,7 @@
 #define CORE_PROBE_MS        1000   /* the old holder of a key has this long to answer */
 #define CORE_TICK_MS         250    /* core_wake is never later than this while anything is alive */
 #define CORE_SETTLE_MS       1500   /* after a restart, wait at most this long for known agents */
-#define CORE_UNSEALED_MS     600000 /* an open job without an ADD for this long is cancelled */
+#define CORE_UNSEALED_MS     600000 /* an open job without an ADD or SET for this long is cancelled */
 #define CORE_KEY_GRACE_MS                                                                          \
     60000 /* an ended job's idempotency key stays here this long, longer than any                  \
              look-up in the store may be under way */

@@ -217,8 +217,11 @@ static void cancel(struct core *core, struct job *job, const struct core_event *
     reply_after(core, event->ref, ended ? CORE_FINAL : CORE_OK, job->id, 0);
 }
 
-static void set(struct core *core, struct job *job, const struct core_event *event)
+/* Of an open job it also says that its sender is there: a large file travels for longer than an ADD
+ * may be awaited. */
+static void set(struct core *core, struct job *job, const struct core_event *event, int64_t now_ms)
 {
+    job->touched_ms = now_ms - core->late_ms;
     if (event->of.set.has_priority && event->of.set.priority != job->priority) {
         bool ending = job->ending;
         job->ending = true; /* out of the ring of its old priority ... */
@@ -261,7 +264,7 @@ void job_event(struct core *core, const struct core_event *event, int64_t now_ms
     else if (event->type == EV_CANCEL)
         cancel(core, job, event);
     else if (event->type == EV_SET)
-        set(core, job, event);
+        set(core, job, event, now_ms);
     else if (event->type == EV_RETRY)
         retry_event(core, job, event);
 }

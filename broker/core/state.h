@@ -78,7 +78,7 @@ struct job {
     uint16_t *held; /* per agent: its leases of this job; NULL while it has one chunk */
     size_t held_room;
 
-    int64_t touched_ms; /* last SUBMIT, ADD or SEAL, less core.late_ms */
+    int64_t touched_ms; /* last SUBMIT, ADD, SET or SEAL, less core.late_ms */
     int64_t first_lease_ms;
     struct job *ring_next,
         *ring_prev; /* jobs of its priority with something READY; NULL = not in it */

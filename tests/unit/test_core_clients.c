@@ -200,6 +200,17 @@ SCRIPT(unsealed_for_ten_minutes,
     "job 1 -> pending ready 0 leased 0 committing 0 done 0 failed 0 cancelled 1 files 1 bad 0",
     "commit -> ended 1")
 
+/* a SET says that the sender is there */
+SCRIPT(unsealed_but_alive,
+    "submit 0 -> save 1 job 1 pending",
+    "add 1 k1 1x1 -> save 2 add 1.0",
+    "commit ->",
+    "ticks 2399 ->",
+    "set 1 r1 prio 0 -> save 3 job 1 pending",
+    "commit -> reply r1 ok 1",
+    "ticks 2399 ->",
+    "ticks 1 -> save 4 job 1 cancelled")
+
 /* higher first, also when it changes; then in turn */
 SCRIPT(priorities,
     "submit 0 prio 0 -> save 1 job 1 pending",
@@ -246,6 +257,7 @@ int main(void)
         cmocka_unit_test(drain_replies),
         cmocka_unit_test(unsealed_timeout),
         cmocka_unit_test(unsealed_for_ten_minutes),
+        cmocka_unit_test(unsealed_but_alive),
         cmocka_unit_test(priorities),
         cmocka_unit_test(notes),
     };
