@@ -5,38 +5,15 @@
 #include "submit.h"
 
 #include "http.h"
-#include "part.h"
+#include "parts.h"
 #include "paths.h"
-#include "progress.h"
-#include "upload.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define SMALL_BYTES ((uint64_t)512 << 10)
 #define SMALL_FILES 512
-#define ADD_UPLOADS 1000 /* ids in one request: well below 8 MiB of JSON */
-
-struct sending {
-    struct ctl *ctl;
-    struct inputs *inputs;
-    const char *job;
-    uint64_t sent_before; /* bytes of finished parts */
-    json_t *uploads;      /* finished, not added yet */
-    uint64_t upload_bytes;
-    size_t n_added;
-};
-
-static void key_make(char ret_key[33])
-{
-    uint8_t random[16] = {0};
-    ssize_t ignored = getrandom(random, sizeof random, 0);
-    (void)ignored;
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(ret_key + 2 * i, 3, "%02x", random[i]);
-}
 
 void job_cancel(struct ctl *ctl, const char *id)
 {
@@ -78,7 +55,7 @@ static int send_small(struct ctl *ctl,
     AUTO_ANSWER struct http_answer answer = {0};
     AUTO_BUF struct sw_buf path = {0};
     char key[33];
-    key_make(key);
+    submit_key_make(key);
     sw_buf_text(&path, "/api/jobs");
     path_query(&path, "type", order->kernel->name);
     for (size_t i = 0; i < order->n_params; i++)
@@ -120,7 +97,7 @@ static int open_job(
     AUTO_ANSWER struct http_answer answer = {0};
     char key[33];
     json_t *params = json_object();
-    key_make(key);
+    submit_key_make(key);
     for (size_t i = 0; i < order->n_params; i++)
         json_object_set_new(params, order->params[i].name,
                             param_json(order->kernel, &order->params[i]));
@@ -146,115 +123,6 @@ static int open_job(
     return r ? r : take_id(&answer, ret_id, err);
 }
 
-/* The bar's other half: how far the work is while the rest still travels. */
-static void ask_progress(struct sending *sending)
-{
-    AUTO_ANSWER struct http_answer answer = {0};
-    AUTO(sw_text) char *path = path_of("jobs", sending->job, "");
-    struct sw_err ignored;
-    struct http_request request = {.method = "GET", .path = path, .once = true};
-    if (progress_is_due() && !http_call(sending->ctl->http, &request, &answer, &ignored))
-        progress_done(
-            json_number_value(json_object_get(json_object_get(answer.json, "job"), "progress")));
-}
-
-static int add_uploads(struct sending *sending, struct sw_err *err)
-{
-    AUTO_ANSWER struct http_answer answer = {0};
-    AUTO(sw_text) char *path = path_of("jobs", sending->job, "/inputs");
-    char key[33], header[64];
-    if (!json_array_size(sending->uploads))
-        return 0;
-    key_make(key); /* a repeat after a lost answer adds nothing twice */
-    snprintf(header, sizeof header, "Idempotency-Key: %s", key);
-    json_t *body = json_pack("{s:O}", "uploads", sending->uploads);
-    char *text = json_dumps(body, JSON_COMPACT);
-    struct http_request request = {.method = "POST",
-                                   .path = path,
-                                   .type = "application/json",
-                                   .body = text,
-                                   .body_size = strlen(text),
-                                   .headers = {header}};
-    int r = http_call(sending->ctl->http, &request, &answer, err);
-    free(text);
-    json_decref(body);
-    json_array_clear(sending->uploads);
-    sending->upload_bytes = 0;
-    ask_progress(sending);
-    return r;
-}
-
-static void told_sent(void *arg, uint64_t bytes)
-{
-    struct sending *sending = arg;
-    progress_sent(sending->sent_before + bytes);
-}
-
-static void metadata_of(const struct part *part, struct sw_buf *ret)
-{
-    const struct input *input = &part->inputs->list[part->first];
-    char text[32];
-    if (part->is_tar) {
-        upload_metadata(ret, "unpack", "1", 1);
-        if (part->prefix)
-            upload_metadata(ret, "prefix", input->name, part->prefix);
-        return;
-    }
-    upload_metadata(ret, "filename", input->name, strlen(input->name));
-    snprintf(text, sizeof text, "%o", (unsigned)input->mode);
-    upload_metadata(ret, "mode", text, strlen(text));
-    snprintf(text, sizeof text, "%jd", (intmax_t)input->mtime.tv_sec);
-    upload_metadata(ret, "mtime", text, strlen(text));
-}
-
-static int send_part(struct sending *sending, struct part *part, struct sw_err *err)
-{
-    AUTO_BUF struct sw_buf metadata = {0};
-    struct http_source source = part_source(part);
-    char id[UPLOAD_ID_MAX];
-    metadata_of(part, &metadata);
-    int r = upload_send(sending->ctl, &source, (const char *)metadata.data, told_sent, sending, id,
-                        err);
-    if (r)
-        return r;
-    json_array_append_new(sending->uploads, json_string(id));
-    sending->upload_bytes += part->size;
-    sending->n_added += part->n;
-    if (sending->upload_bytes < PART_BYTES / 2 && json_array_size(sending->uploads) < ADD_UPLOADS)
-        return 0;
-    return add_uploads(sending, err);
-}
-
-/* An input that cannot be read any more is taken off the list and its part made anew; everything
- * else that fails fails the job. */
-static int drop_broken(struct inputs *inputs, struct part *part, int r)
-{
-    if (part->broken == SIZE_MAX)
-        return r;
-    inputs_drop(inputs, part->broken, r == -ESTALE ? "changed while it was read" : strerror(-r));
-    return 0;
-}
-
-static int send_all(struct sending *sending, struct sw_err *err)
-{
-    struct inputs *inputs = sending->inputs;
-    size_t next = 0;
-    for (;;) {
-        struct part part;
-        part_next(&part, inputs, next);
-        int r = part.n ? send_part(sending, &part, err) : 0;
-        bool is_end = part.n == 0;
-        if (r == 0) {
-            next = part.first + part.n;
-            sending->sent_before += part.size;
-        } else
-            r = drop_broken(inputs, &part, r);
-        part_done(&part);
-        if (r || is_end)
-            return r ? r : add_uploads(sending, err);
-    }
-}
-
 static int send_open(struct ctl *ctl,
                      const struct order *order,
                      struct inputs *inputs,
@@ -265,11 +133,9 @@ static int send_open(struct ctl *ctl,
     int r = open_job(ctl, order, inputs->bytes, ret_id, err);
     if (r)
         return r;
-    struct sending sending = {
-        .ctl = ctl, .inputs = inputs, .job = *ret_id, .uploads = json_array()};
-    r = send_all(&sending, err);
-    json_decref(sending.uploads);
-    if (!r && !sending.n_added)
+    size_t n_added = 0;
+    r = parts_send(ctl, inputs, *ret_id, &n_added, err);
+    if (!r && !n_added)
         r = sw_fail(err, ESTALE, "no input could be read to its end");
     if (r)
         return r;
@@ -290,7 +156,7 @@ int submit(struct ctl *ctl,
         int r = is_whole ? send_small(ctl, order, &part, ret_id, err) : 0;
         bool is_broken = r && part.broken != SIZE_MAX;
         if (is_broken)
-            r = drop_broken(inputs, &part, r);
+            r = parts_drop_broken(inputs, &part, r);
         part_done(&part);
         if (is_whole && !is_broken)
             return r;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define SLICE_BYTES                                                                                \
-    ((uint64_t)64 << 20) /* what a break can cost at most; each ends in an fdatasync there */
+    ((uint64_t)32 << 20) /* what a break can cost at most, and how often others get a word in */
 #define CREATE_AGAIN 3   /* uploads that vanish under us: the gateway's disk is being swept */
 #define TUS_VERSION  "Tus-Resumable: 1.0.0"
 #define PATCH_TYPE   "application/offset+octet-stream"
@@ -17,8 +17,7 @@ struct upload {
     const struct http_source *source;
     char id[UPLOAD_ID_MAX];
     uint64_t offset; /* what the gateway has */
-    void (*sent)(void *arg, uint64_t bytes);
-    void *arg;
+    const struct upload_watch *watch;
 };
 
 void upload_metadata(struct sw_buf *buf, const char *key, const void *value, size_t size)
@@ -89,7 +88,7 @@ static ssize_t counting_read(void *arg, void *p, size_t n, uint64_t offset)
     struct upload *upload = arg;
     ssize_t got = upload->source->read(upload->source->arg, p, n, offset);
     if (got > 0)
-        upload->sent(upload->arg, offset + (uint64_t)got);
+        upload->watch->sent(upload->watch->arg, offset + (uint64_t)got);
     return got;
 }
 
@@ -134,6 +133,7 @@ static int upload_rest(struct upload *upload, bool *ret_gone, struct sw_err *err
             return r;
         if (r == 0) {
             broken = 0;
+            upload->watch->between(upload->watch->arg);
             continue;
         }
         r = http_pause(upload->ctl->http, ++broken, &answer, false);
@@ -144,7 +144,7 @@ static int upload_rest(struct upload *upload, bool *ret_gone, struct sw_err *err
             return r;
         if (upload->offset > before)
             broken = 0;
-        upload->sent(upload->arg, upload->offset);
+        upload->watch->sent(upload->watch->arg, upload->offset);
     }
     return 0;
 }
@@ -152,15 +152,14 @@ static int upload_rest(struct upload *upload, bool *ret_gone, struct sw_err *err
 int upload_send(struct ctl *ctl,
                 const struct http_source *source,
                 const char *metadata,
-                void (*sent)(void *arg, uint64_t bytes),
-                void *arg,
+                const struct upload_watch *watch,
                 char ret_id[UPLOAD_ID_MAX],
                 struct sw_err *err)
 {
-    struct upload upload = {.ctl = ctl, .source = source, .sent = sent, .arg = arg};
+    struct upload upload = {.ctl = ctl, .source = source, .watch = watch};
     for (int i = 0; i < CREATE_AGAIN; i++) {
         bool gone = false;
-        sent(arg, 0);
+        watch->sent(watch->arg, 0);
         int r = upload_create(&upload, metadata, err);
         if (r)
             return r;

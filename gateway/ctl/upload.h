@@ -7,14 +7,19 @@
 
 #define UPLOAD_ID_MAX 128
 
+struct upload_watch {                        /* told while it goes on */
+    void (*sent)(void *arg, uint64_t bytes); /* on their way, from 0; may fall after a break */
+    void (*between)(void *arg);              /* no request runs: the moment to ask something else */
+    void *arg;
+};
+
 /* Sends all of the source; after a break it goes on at the offset that the gateway has. `metadata`
- * is the value of Upload-Metadata. `sent(arg, bytes)` is told the bytes on their way, from 0.
- * -errno of the source when that fails; the half upload is then removed. */
+ * is the value of Upload-Metadata. -errno of the source when that fails; the half upload is then
+ * removed. */
 int upload_send(struct ctl *ctl,
                 const struct http_source *source,
                 const char *metadata,
-                void (*sent)(void *arg, uint64_t bytes),
-                void *arg,
+                const struct upload_watch *watch,
                 char ret_id[UPLOAD_ID_MAX],
                 struct sw_err *err);
 
