@@ -24,6 +24,7 @@ class HandBroker:
         key_file.write_text(f"public {peer_public.decode()}\nsecret {peer_secret.decode()}\n"
                             f"server {public.decode()}\n")
         self.streams, self.stored, self.granted = {}, {}, (0, 0)
+        self.fetched = {}  # n: up to where its input was served
         self.answer_beats = True
         self.last_n = 1 << 32
         self.control = self.data = None
@@ -142,6 +143,7 @@ class HandBroker:
     def slice(self, fetch, **fields):
         stream = self.streams[(fetch["chunk"], fetch["n"])]
         piece = stream[fetch["offset"]:fetch["offset"] + min(fetch["size"], SLICE)]
+        self.fetched[fetch["n"]] = fetch["offset"] + len(piece)
         self.answer_data("SLICE", fetch, piece, offset=fetch["offset"], **fields)
 
     def keep(self, store, answer=True):
