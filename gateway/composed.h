@@ -14,6 +14,7 @@ struct composed {
     uint32_t *file_chunk; /* of each file: the chunk to look at, the failed one if there is one */
     uint8_t *file_open;   /* of each file: a chunk of it has no end yet */
     size_t rows;
+    unsigned readers; /* outlets */
     bool reading;
     struct outlet *waiting; /* for their turn to read */
 };

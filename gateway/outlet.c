@@ -45,6 +45,7 @@ outlet_new(struct request *r, struct composed *composed, int which, uint64_t fir
     *outlet = (struct outlet){
         .request = r, .gateway = r->gateway, .which = which, .at = first, .end = first + size};
     outlet->composed = composed_hold(composed);
+    composed->readers++;
     request_hold(r);
     outlet->ready = sw_alloc(1, OUTLET_BLOCK_BYTES);
     outlet->reading = sw_alloc(1, OUTLET_BLOCK_BYTES);
@@ -55,6 +56,8 @@ outlet_new(struct request *r, struct composed *composed, int which, uint64_t fir
 static void outlet_free(struct outlet *outlet)
 {
     n_open--;
+    if (--outlet->composed->readers == 0) /* hundreds are kept: without open files and spans */
+        sw_result_rest(outlet->composed->result);
     composed_release(&outlet->composed);
     sw_release(outlet->ready);
     sw_release(outlet->reading);

@@ -81,6 +81,11 @@ void sw_checker_drop(struct sw_checker *checker)
 {
     while (checker->n_idle)
         close_file(checker, oldest_idle(checker));
+    for (size_t i = 0; i < checker->n_spans; i++)
+        if (!checker->spans[i].file) {
+            sw_release(checker->spans[i].bytes);
+            checker->spans[i].bytes = NULL;
+        }
 }
 
 void sw_checker_destroy(struct sw_checker **p)

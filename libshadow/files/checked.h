@@ -14,7 +14,7 @@ struct sw_checker;
 struct sw_checker *sw_checker_new(size_t spans_max); /* each 1 MiB of memory, taken when needed */
 void sw_checker_destroy(struct sw_checker **);
 void sw_checker_drop(
-    struct sw_checker *); /* closes what nobody reads: after a FORGET, to free disk */
+    struct sw_checker *); /* closes what nobody reads, with its spans: frees disk and memory */
 
 struct sw_checked;
 int sw_checked_open(struct sw_checker *, int dir_fd, const char *name, struct sw_checked **ret);

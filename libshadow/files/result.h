@@ -66,5 +66,6 @@ int sw_result_find(const struct sw_result *,
 uint64_t sw_result_size(const struct sw_result *, int which);
 int sw_result_read(
     struct sw_result *, int which, void *p, size_t n, uint64_t offset, struct sw_err *err);
+void sw_result_rest(struct sw_result *); /* not read for now: closes outputs, gives memory back */
 
 #endif

@@ -193,3 +193,9 @@ int sw_result_read(
         return read_tar(result, p, n, offset, err);
     return read_output(result, which, p, n, offset, err);
 }
+
+void sw_result_rest(struct sw_result *result)
+{
+    sw_checked_destroy(&result->open);
+    sw_checker_drop(result->checker);
+}

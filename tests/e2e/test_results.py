@@ -257,3 +257,22 @@ def test_many_downloads_at_once_and_those_that_go_away(rest, system):
     before = len(os.listdir(descriptors))
     assert rest.get(path).content == expected
     until(lambda: len(os.listdir(descriptors)) <= before, "descriptors", limit_s=5)
+
+
+@pytest.mark.plain  # memory
+def test_results_given_out_stay_neither_open_nor_in_memory(system, rest):
+    def cost():
+        folder = f"/proc/{system.gateway.pid}/fd"
+        links = [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder) if os.path.lexists(f"{folder}/{fd}")]
+        with open(f"/proc/{system.gateway.pid}/statm") as file:
+            return len([link for link in links if "/out." in link]), int(file.read().split()[1]) * 4096
+
+    sizes = []
+    for i in range(24):
+        data = os.urandom(1000) * 1000
+        job = finished(rest, rest.post(f"/api/jobs?type=transform&op=base64&name=x{i}", data=data,
+                                       headers={"Content-Type": "application/octet-stream"}))
+        assert len(rest.get(f"/api/jobs/{job['jobId']}/result").content) > 1_000_000
+        until(lambda: cost()[0] == 0, "its outputs are closed")
+        sizes.append(cost()[1])
+    assert sizes[-1] - sizes[3] < 8 << 20, sizes
