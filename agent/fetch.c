@@ -228,12 +228,14 @@ void fetch_feed(struct agent *agent, struct work *work)
         }
         work->in.out_at += (size_t)n;
     }
-    if (work->in.out_at == out->size) {
-        sw_buf_clear(out);
+    if (work->in.out_at >=
+        out->size / 2) { /* what is written goes, or a busy pipe would never let it */
+        out->size -= work->in.out_at;
+        memmove(out->data, out->data + work->in.out_at, out->size);
         work->in.out_at = 0;
-        if (work->in.whole && work->in.fd >= 0) {
-            leave_list(agent, work);
-            sw_fd_close(&work->in.fd);
-        }
+    }
+    if (out->size == 0 && work->in.whole && work->in.fd >= 0) {
+        leave_list(agent, work);
+        sw_fd_close(&work->in.fd);
     }
 }
