@@ -58,7 +58,7 @@ void client_look_up(struct broker *broker,
                     const struct history_request *ask)
 {
     struct history_request copy = *ask;
-    copy.ref = (void *)(uintptr_t)request->id;
+    copy.ref = request->id;
     if (history_ask(broker->history, &copy) < 0)
         client_error(broker, request, "busy", "too many look-ups are waiting: try again later");
 }

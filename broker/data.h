@@ -42,7 +42,7 @@ void data_revoke(struct data *data, const char *key, bool revoked);
 /* Links uploads into the job's folder as in.ADD.PART, plans, writes plan.ADD and manifest.ADD,
  * durable. */
 struct data_prepare {
-    void *ref; /* comes back */
+    uint64_t ref; /* comes back */
     uint64_t job;
     uint32_t add, first_chunk;
     const struct sw_kernel *kernel;
@@ -60,7 +60,7 @@ struct data_prepare {
 void data_prepare_take(struct data *data, struct data_prepare *request); /* heap, from sw_alloc */
 
 struct data_prepared {
-    void *ref;
+    uint64_t ref;
     uint64_t job;
     uint32_t add;
     int status; /* 0; -ENOENT upload unknown, -EAGAIN not complete, -EINVAL, -ENOSPC, -E2BIG; words

@@ -56,19 +56,15 @@ void data_job_learn(struct data_actor *actor, uint64_t id, uint64_t nonce)
     job->nonce = nonce;
 }
 
-static void free_job(struct data_actor *actor, struct data_job *job)
-{
-    close_folder(actor, job);
-    HASH_DEL(actor->jobs, job);
-    sw_release(job);
-}
-
 void data_job_forget(struct data_actor *actor, uint64_t id, bool remove)
 {
     struct data_job *job = data_job_of(actor, id);
     source_forget(actor->source, id);
-    if (job)
-        free_job(actor, job);
+    if (job) {
+        close_folder(actor, job);
+        HASH_DEL(actor->jobs, job);
+        sw_release(job);
+    }
     int r = remove ? sw_job_dir_remove(actor->jobs_fd, id) : 0;
     if (r < 0)
         sw_log(SW_LOG_WARNING, "job folder stays job=%ju error=%s", (uintmax_t)id, strerror(-r));
@@ -101,7 +97,9 @@ void data_jobs_done(struct data_actor *actor)
     struct data_key *key, *next_key;
     HASH_ITER(hh, actor->jobs, job, next_job)
     {
-        free_job(actor, job);
+        HASH_DEL(actor->jobs, job);
+        sw_fd_close(&job->fd);
+        sw_release(job);
     }
     HASH_ITER(hh, actor->revoked, key, next_key)
     {

@@ -16,10 +16,10 @@ static int by_id(const void *a, const void *b)
 /* Device ids in order, so that pages are stable. Owned. */
 static struct device **sorted(const struct broker *broker)
 {
-    struct device **list = sw_alloc(broker->devices.n, sizeof *list);
+    struct device **list = sw_alloc(broker->devices.n, sizeof(struct device *));
     if (broker->devices.n)
-        memcpy(list, broker->devices.by_index, broker->devices.n * sizeof *list);
-    qsort(list, broker->devices.n, sizeof *list, by_id);
+        memcpy(list, broker->devices.by_index, broker->devices.n * sizeof(struct device *));
+    qsort(list, broker->devices.n, sizeof(struct device *), by_id);
     return list;
 }
 

@@ -30,7 +30,7 @@ enum history_kind {
 
 struct history_request {
     enum history_kind kind;
-    void *ref; /* comes back with the reply; never looked at */
+    uint64_t ref; /* comes back with the reply; never looked at */
     uint64_t job;
     uint32_t from;
     uint32_t limit;           /* 0 or more than HISTORY_ROWS_MAX = HISTORY_ROWS_MAX */
@@ -40,7 +40,7 @@ struct history_request {
 
 struct history_reply {
     enum history_kind kind;
-    void *ref;
+    uint64_t ref;
     int status; /* 0, or -errno: the store could not be read */
     bool more;  /* rows were left off at a limit */
     size_t n;

@@ -3,6 +3,7 @@
  * to the core. */
 #include "broker/broker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -135,6 +136,7 @@ static int manifest_of(const struct sw_msg_input *inputs,
 static bool fits_assign(const struct inline_add *add, const uint64_t *sizes)
 {
     AUTO_BUF struct sw_buf head = {0};
+    assert(sizes || add->plan.head.n_chunks == 0);
     for (uint32_t chunk = 0; chunk < add->plan.head.n_chunks; chunk++) {
         const uint32_t *first = &add->plan.first_piece[chunk];
         sw_buf_clear(&head);
@@ -205,7 +207,7 @@ static void add_uploads(struct broker *broker,
                         size_t n)
 {
     struct data_prepare *prepare = sw_alloc(1, sizeof *prepare);
-    *prepare = (struct data_prepare){.ref = (void *)(uintptr_t)request->id,
+    *prepare = (struct data_prepare){.ref = request->id,
                                      .job = card->job,
                                      .add = card->next_add,
                                      .first_chunk = card->next_chunk,
@@ -273,7 +275,7 @@ void inputs_prepared(struct broker *broker, struct data_prepared *prepared)
         const char *code;
     } codes[] = {{-ENOENT, "not_found"}, {-EAGAIN, "conflict"},  {-EINVAL, "bad_request"},
                  {-ENOSPC, "disk_full"}, {-EDQUOT, "disk_full"}, {-E2BIG, "too_large"}};
-    struct request *request = request_find(broker, (uint64_t)(uintptr_t)prepared->ref);
+    struct request *request = request_find(broker, prepared->ref);
     struct card *card = card_find(broker, prepared->job);
     if (!request || !card || card->adding != request) {
         if (request)

@@ -95,7 +95,7 @@ static void take_committed(struct broker *broker)
 static void take_history(struct broker *broker)
 {
     for (struct history_reply *reply; (reply = history_next(broker->history));) {
-        struct request *request = request_find(broker, (uint64_t)(uintptr_t)reply->ref);
+        struct request *request = request_find(broker, reply->ref);
         if (request)
             client_looked_up(broker, request, reply);
         history_reply_destroy(&reply);

@@ -74,16 +74,16 @@ static int open_state(struct broker *broker, struct sw_err *err)
     return 0;
 }
 
-static int token_key(struct broker *broker, struct sw_err *err)
+static int token_key(struct broker *broker, const struct sw_store_ops *ops, struct sw_err *err)
 {
     struct sw_store *store = journal_store(broker->journal);
     AUTO_BUF struct sw_buf kept = {0};
-    int r = broker->ops->meta_get(store, "token_key", &kept);
+    int r = ops->meta_get(store, "token_key", &kept);
     if (r == 0 && kept.size != sizeof broker->token_key) {
         sw_buf_clear(&kept);
         randombytes_buf(sw_buf_reserve(&kept, sizeof broker->token_key), sizeof broker->token_key);
         kept.size = sizeof broker->token_key;
-        r = broker->ops->meta_put(store, "token_key", kept.data, kept.size);
+        r = ops->meta_put(store, "token_key", kept.data, kept.size);
     }
     if (r < 0)
         return sw_fail(err, -r, "store: token key: %s", strerror(-r));
@@ -93,17 +93,18 @@ static int token_key(struct broker *broker, struct sw_err *err)
 
 static int open_store(struct broker *broker, struct sw_err *err)
 {
-    broker->ops = sw_store_for(broker->config.store, err);
-    if (!broker->ops)
+    const struct sw_store_ops *ops = sw_store_for(broker->config.store, err);
+    if (!ops)
         return -EINVAL;
-    bool embedded = !strcmp(broker->ops->scheme, "sqlite");
+    broker->ops = ops;
+    bool embedded = !strcmp(ops->scheme, "sqlite");
     if (!embedded)
         broker->store_where = strdup(broker->config.store);
     else if (asprintf(&broker->store_where, "%s/store.sqlite", broker->config.state) < 0)
         return -ENOMEM;
-    int r = journal_open(broker->ops, broker->store_where, &broker->journal, &broker->epoch, err);
+    int r = journal_open(ops, broker->store_where, &broker->journal, &broker->epoch, err);
     if (r == 0)
-        r = token_key(broker, err);
+        r = token_key(broker, ops, err);
     return r;
 }
 

@@ -10,7 +10,7 @@ static void
 ask(struct broker *broker, struct request *request, enum history_kind kind, uint32_t from)
 {
     struct history_request history = {
-        .kind = kind, .job = request->job, .from = from, .ref = (void *)(uintptr_t)request->id};
+        .kind = kind, .job = request->job, .from = from, .ref = request->id};
     if (history_ask(broker->history, &history) == 0)
         return;
     client_error(broker, request, "busy", "too many look-ups are waiting: try again later");

@@ -4,6 +4,7 @@
 
 #include "base/own.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <uthash.h>
@@ -219,7 +220,7 @@ uint32_t source_pieces(struct source *source, uint64_t job, uint32_t chunk)
 
 static int open_stream(struct source *source, uint64_t job, uint32_t chunk, struct sw_err *err)
 {
-    struct loaded *loaded;
+    struct loaded *loaded = NULL;
     const struct sw_plan_piece *pieces;
     size_t n = 0;
     if (source->stream && source->stream_job == job && source->stream_chunk == chunk)
@@ -227,6 +228,7 @@ static int open_stream(struct source *source, uint64_t job, uint32_t chunk, stru
     int r = find(source, job, chunk, &loaded, &pieces, &n, err);
     if (r < 0)
         return r;
+    assert(loaded);
     close_stream(source);
     r = sw_stream_open(source->checker, loaded->job_fd, loaded->owner->add, &loaded->manifest,
                        pieces, n, &source->stream, err);

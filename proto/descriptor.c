@@ -43,7 +43,7 @@
                                             fields_##n,                                            \
                                             sizeof(struct sw_msg_##n),                             \
                                             #NAME_,                                                \
-                                            (enum sw_message_type)code,                            \
+                                            (enum sw_message_type)(code),                          \
                                             SW_FROM_##from};
 #define END(n)
 #include "proto/ignore_fields.h"

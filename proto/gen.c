@@ -29,7 +29,9 @@ static void put_type_name(struct sw_buf *out, const char *name)
 {
     bool upper = true;
     for (; *name; name++) {
-        char c = upper ? (char)toupper((unsigned char)*name) : *name;
+        char c = *name;
+        if (upper)
+            c = (char)toupper((unsigned char)c);
         upper = *name == '_';
         if (!upper)
             sw_buf_put(out, &c, 1);
@@ -172,7 +174,8 @@ static int one_file(int root, const char *name, const struct sw_buf *want, bool 
     int r = sw_file_read(root, name, FILE_MAX, &now);
     if (r < 0 && r != -ENOENT)
         return r;
-    if (now.size == want->size && memcmp(now.data, want->data, want->size) == 0)
+    if (now.data && want->data && now.size == want->size &&
+        memcmp(now.data, want->data, want->size) == 0)
         return 0;
     if (write)
         return sw_file_replace(root, name, want->data, want->size, 0644);

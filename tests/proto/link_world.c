@@ -101,7 +101,7 @@ static bool pump(struct world *world, zsock_t *socket, int64_t until_ms)
 
 static int receive(struct world *world, zsock_t *socket, bool router, struct sw_frames *ret)
 {
-    int64_t until_ms = sw_boot_ms() + WORLD_S * 1000;
+    int64_t until_ms = sw_boot_ms() + WORLD_MS;
     do {
         int r = sw_link_recv(socket, router, SW_CONTROL_BYTES_MAX, ret);
         if (r != -EAGAIN)
@@ -142,7 +142,7 @@ void world_unwatch(zsock_t *socket, zsock_t **monitor)
 
 int world_event(struct world *world, zsock_t *monitor, int events, unsigned *ret_value)
 {
-    int64_t until_ms = sw_boot_ms() + WORLD_S * 1000;
+    int64_t until_ms = sw_boot_ms() + WORLD_MS;
     void *handle = zsock_resolve(monitor);
     do {
         uint8_t frame[6];

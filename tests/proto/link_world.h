@@ -5,7 +5,7 @@
 
 #include "proto/link.h"
 
-#define WORLD_S 10 /* what takes longer never comes */
+#define WORLD_MS INT64_C(10000) /* what takes longer never comes */
 
 struct world {
     zsock_t *zap, *router;
@@ -27,7 +27,7 @@ zsock_t *world_connect(struct world *world, const struct sw_keys *keys);
 zsock_t *world_raw(const struct sw_keys *keys);
 
 /* Pumps until the router has it: sw_link_recv's answer, -ETIMEDOUT after
- * WORLD_S. */
+ * WORLD_MS. */
 int world_receive(struct world *world, struct sw_frames *ret);
 /* The same for a DEALER. */
 int world_answer(struct world *world, zsock_t *dealer, struct sw_frames *ret);
