@@ -44,7 +44,7 @@ LIBRARIES = {  # header, or the folder it is in, to library
     "argp.h": "argp",
 }
 LIBC = set("""assert ctype dirent endian errno fcntl fnmatch ftw getopt glob grp iconv inttypes langinfo libgen limits
-    locale math netdb poll pthread pwd sched setjmp signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib
+    locale malloc math netdb poll pthread pwd sched setjmp signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib
     stdnoreturn string strings syslog termios threads time unistd wchar wctype""".split())
 LIBC_FOLDERS = {"sys", "linux", "netinet", "arpa", "net"}
 
