@@ -149,6 +149,7 @@ struct request {
     const char *refused; /* the job is being taken back: this is the answer, with these words */
     struct sw_err words;
     uint32_t total_chunks; /* GET_CHUNKS of an ended job: what its row said */
+    bool was_live;         /* GET_CHUNKS: of a live job when it was asked */
     struct request *next;  /* in card->adding */
     UT_hash_handle hh;
 };

@@ -8,6 +8,25 @@
     ((size_t)200 << 10) /* the wire's 256 KiB, less what heads and names take                      \
                          */
 
+static void ask_rows(struct broker *broker, struct request *request)
+{
+    const struct sw_msg_get_chunks *get = request->message;
+    client_look_up(broker, request,
+                   &(struct history_request){
+                       .kind = HISTORY_CHUNKS,
+                       .job = get->job,
+                       .from = (uint32_t)SW_MIN(get->from, (uint64_t)UINT32_MAX),
+                       .limit = (uint32_t)SW_MIN(SW_MAX(get->limit, 1U), (uint64_t)PAGE_ROWS_MAX)});
+}
+
+/* Of a job that ended, first: how many there are and how it ended. */
+static void ask_job(struct broker *broker, struct request *request)
+{
+    request->was_live = false;
+    client_look_up(broker, request,
+                   &(struct history_request){.kind = HISTORY_JOB, .job = request->job});
+}
+
 void client_get_chunks(struct broker *broker, const struct peer *peer, const void *message)
 {
     (void)peer;
@@ -16,17 +35,11 @@ void client_get_chunks(struct broker *broker, const struct peer *peer, const voi
         client_remember(broker, SW_MSG_GET_CHUNKS, get->ref, get->job, message);
     if (!request)
         return;
-    if (card_find(broker, get->job))
-        client_look_up(
-            broker, request,
-            &(struct history_request){
-                .kind = HISTORY_CHUNKS,
-                .job = get->job,
-                .from = (uint32_t)SW_MIN(get->from, (uint64_t)UINT32_MAX),
-                .limit = (uint32_t)SW_MIN(SW_MAX(get->limit, 1U), (uint64_t)PAGE_ROWS_MAX)});
-    else /* first how many there are and how it ended */
-        client_look_up(broker, request,
-                       &(struct history_request){.kind = HISTORY_JOB, .job = get->job});
+    request->was_live = card_find(broker, get->job) != NULL;
+    if (request->was_live)
+        ask_rows(broker, request);
+    else
+        ask_job(broker, request);
 }
 
 static const char *chunk_status(const struct core_chunk_view *view)
@@ -74,6 +87,13 @@ static void render_chunk(struct broker *broker,
         ret->assigned_to = sw_str_of(broker->devices.by_index[view->agents[0]]->id);
 }
 
+/* The rows were read before its last commit: shown as it was then. */
+static bool is_ahead(const struct core_chunk_view *view, const struct sw_chunk_row *found)
+{
+    bool final = view->state == CHUNK_DONE || view->state == CHUNK_FAILED;
+    return final && (!found || found->state != view->state);
+}
+
 static void chunks_page(struct broker *broker,
                         struct request *request,
                         const struct history_reply *reply,
@@ -105,6 +125,8 @@ static void chunks_page(struct broker *broker,
             view = (struct core_chunk_view){.state = (enum core_chunk_state)found->state,
                                             .attempts = found->attempts,
                                             .losses = found->losses};
+        else if (is_ahead(&view, found))
+            view.state = CHUNK_COMMITTING;
         if (found && found->state == CHUNK_READY && without_row == CHUNK_CANCELLED)
             view.state = CHUNK_CANCELLED;
         render_chunk(broker, get->job, at, &view, found ? &row : NULL, get->full, &rows[at - from],
@@ -127,6 +149,10 @@ void chunks_answered(struct broker *broker,
     struct sw_msg_job_row row;
     if (reply->kind == HISTORY_CHUNKS) {
         bool live = core_job(broker->core, get->job, &view);
+        if (!live && request->was_live) { /* it ended meanwhile, and these rows lack its last */
+            ask_job(broker, request);
+            return;
+        }
         uint32_t total = live ? view.chunks : request->total_chunks;
         chunks_page(broker, request, reply, total, live ? CHUNK_READY : CHUNK_CANCELLED);
         return;
@@ -139,10 +165,5 @@ void chunks_answered(struct broker *broker,
     if (sw_decode_record(&sw_record_job_row, found->body, found->body_size, &broker->row_arena,
                          false, &row) == 0)
         request->total_chunks = (uint32_t)row.chunks;
-    client_look_up(broker, request,
-                   &(struct history_request){
-                       .kind = HISTORY_CHUNKS,
-                       .job = get->job,
-                       .from = (uint32_t)SW_MIN(get->from, (uint64_t)UINT32_MAX),
-                       .limit = (uint32_t)SW_MIN(SW_MAX(get->limit, 1U), (uint64_t)PAGE_ROWS_MAX)});
+    ask_rows(broker, request);
 }

@@ -241,3 +241,26 @@ def test_an_open_job_takes_adds_until_its_seal(broker, gateway, agent):
     gateway.ask("SEAL", job=job)
     assert job_of(gateway, job)["status"] == "completed"
     assert gateway.ask("ADD", payload, answer="ERROR", job=job, key=3, inputs=files)["code"] == "conflict"
+
+
+def test_chunks_are_never_shown_ahead_of_their_rows(broker, gateway, agent):
+    """While a result is committed, and while its job ends, many ask: each sees the chunk whole, as it is or was."""
+    a = agent()
+    a.hello()
+    for _ in range(60):
+        job = submit(gateway, b"one")
+        lease = a.expect("ASSIGN")["leases"][0]
+        for ref in range(20):
+            if ref == 5:
+                a.done(job, lease, b"sum")
+            gateway.send("GET_CHUNKS", ref=1000 + ref, job=job, limit=10, full=1)
+        for _ in range(20):
+            rows = gateway.expect("CHUNKS")["rows"]
+            assert len(rows) == 1
+            row = rows[0]
+            assert row["status"] in ("assigned", "processing", "completed")
+            if row["status"] == "completed":
+                assert row["output"] == b"sum" and row["pieces"] and row["assigned_to"] and row["completed_at"]
+        a.expect("TAKEN")
+        a.say("CREDIT", chunks=1000, bytes=1 << 30)
+        assert gateway.ask("GET_CHUNKS", job=job, limit=1)["rows"][0]["status"] == "completed"
