@@ -229,9 +229,13 @@ static int open_stream(struct source *source, uint64_t job, uint32_t chunk, stru
     if (r < 0)
         return r;
     assert(loaded);
-    close_stream(source);
+    struct sw_stream *next = NULL;
     r = sw_stream_open(source->checker, loaded->job_fd, loaded->owner->add, &loaded->manifest,
-                       pieces, n, &source->stream, err);
+                       pieces, n, &next, err);
+    if (next && source->stream)
+        sw_stream_inherit(next, source->stream);
+    close_stream(source);
+    source->stream = next;
     source->stream_job = job;
     source->stream_chunk = chunk;
     return r;

@@ -105,6 +105,15 @@ int sw_stream_open(struct sw_checker *checker,
     return 0;
 }
 
+void sw_stream_inherit(struct sw_stream *stream, struct sw_stream *before)
+{
+    if (stream->file || before->checker != stream->checker || before->job_fd != stream->job_fd ||
+        before->add != stream->add)
+        return;
+    stream->file = TAKE(before->file);
+    stream->file_part = before->file_part;
+}
+
 uint64_t sw_stream_size(const struct sw_stream *stream)
 {
     return stream->size;

@@ -24,6 +24,10 @@ int sw_stream_open(struct sw_checker *,
                    size_t n,
                    struct sw_stream **ret,
                    struct sw_err *err); /* -EBADMSG when plan and manifest do not fit */
+/* Takes over the file that `before` has open when both are of one ADD: chunks of a job follow one
+ * another, mostly in the same file, and looking it up by name costs more than a small chunk's
+ * bytes. */
+void sw_stream_inherit(struct sw_stream *, struct sw_stream *before);
 void sw_stream_destroy(struct sw_stream **);
 uint64_t sw_stream_size(const struct sw_stream *); /* head + lead + owned + tail */
 uint64_t

@@ -183,6 +183,37 @@ static void test_bad_and_missing_bytes(void **state)
     free(got);
 }
 
+/* The next chunk's stream reads on in the open file; another ADD's does not. */
+static void test_inherits_the_open_file(void **state)
+{
+    (void)state;
+    struct sw_manifest manifest;
+    struct sw_stream *stream = NULL, *next = NULL, *other = NULL;
+    struct sw_err err = {""};
+    struct sw_checker *checker = sw_checker_new(3);
+    uint8_t got[8000];
+    size_t n;
+    manifest_made(&manifest);
+    assert_int_equal(sw_stream_open(checker, place_fd, 2, &manifest, chunk + 2, 1, &stream, &err),
+                     0);
+    assert_int_equal(sw_stream_open(checker, place_fd, 2, &manifest, chunk + 3, 1, &next, &err), 0);
+    assert_int_equal(sw_stream_open(checker, place_fd, 3, &manifest, chunk + 3, 1, &other, &err),
+                     0);
+    assert_int_equal(sw_stream_read(stream, got, sizeof got, 0, &n, &err), 0);
+    assert_int_equal(unlinkat(place_fd, "in.2.1", 0), 0); /* by name it is not found again */
+    sw_stream_inherit(other, stream);
+    assert_int_equal(sw_stream_read(other, got, sizeof got, 0, &n, &err), -ENOENT);
+    sw_stream_inherit(next, stream);
+    sw_stream_destroy(&stream);
+    assert_int_equal(sw_stream_read(next, got, sizeof got, 0, &n, &err), 0);
+    for (size_t i = 0; i < 5000; i++)
+        assert_int_equal(got[n - 5000 + i], byte_at(10000000 + 1000 + i));
+    sw_stream_destroy(&next);
+    sw_stream_destroy(&other);
+    sw_manifest_done(&manifest);
+    sw_checker_destroy(&checker);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +221,7 @@ int main(void)
         FILES_TEST(test_the_head_says_what_follows),
         FILES_TEST(test_plans_that_do_not_fit),
         FILES_TEST(test_bad_and_missing_bytes),
+        FILES_TEST(test_inherits_the_open_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
