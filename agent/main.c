@@ -123,9 +123,11 @@ static int check_scratch(const struct agent *agent, struct sw_err *err)
         return 0;
     if (mkdir(scratch, 0700) < 0 && errno != EEXIST)
         return sw_fail(err, errno, "scratch %s: %s", scratch, strerror(errno));
-    if (stat(scratch, &about) < 0 || access(scratch, W_OK | X_OK) < 0)
+    if (stat(scratch, &about) == 0 && !S_ISDIR(about.st_mode))
+        return sw_fail(err, ENOTDIR, "scratch %s: not a folder", scratch);
+    if (access(scratch, W_OK | X_OK) < 0)
         return sw_fail(err, errno, "scratch %s: %s", scratch, strerror(errno));
-    return S_ISDIR(about.st_mode) ? 0 : sw_fail(err, ENOTDIR, "scratch %s: not a folder", scratch);
+    return 0;
 }
 
 static void know_machine(struct agent *agent)
@@ -151,13 +153,17 @@ static void know_machine(struct agent *agent)
     }
 }
 
+static int configure(struct agent *agent, int argc, char **argv, struct sw_err *err)
+{
+    int r = sw_config_load(&program, argc, argv, &agent->config, err);
+    if (r == 0)
+        r = parse_broker(agent, err);
+    return r == 0 ? choose_kernels(agent, err) : r;
+}
+
 static int start(struct agent *agent, struct sw_err *err)
 {
-    int r = parse_broker(agent, err);
-    if (r == 0)
-        r = choose_kernels(agent, err);
-    if (r == 0)
-        r = check_scratch(agent, err);
+    int r = check_scratch(agent, err);
     if (r == 0)
         r = sw_keys_read(agent->config.key, &agent->keys, err);
     if (r == 0 && !*agent->keys.server_key)
@@ -192,9 +198,10 @@ int main(int argc, char **argv)
     struct sw_err err = {0};
     if (argc > 1 && !strcmp(argv[1], "--slot"))
         return slot_main(sw_kernels);
-    int r = sw_config_load(&program, argc, argv, &agent.config, &err);
+    int r = configure(&agent, argc, argv, &err);
     if (r < 0) {
         sw_log(SW_LOG_ERROR, "configuration: %s", err.text);
+        sw_config_done(&program, &agent.config);
         return 2;
     }
     sw_link_start(1);

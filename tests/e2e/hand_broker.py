@@ -138,7 +138,8 @@ class HandBroker:
 
     def answer_data(self, message, question, payload=b"", /, **fields):
         fields = {"job": question["job"], "chunk": question["chunk"], "n": question["n"], **fields}
-        self.data.send_multipart([self.data_route, wire.encode(message, **fields), *([payload] if payload else [])])
+        with contextlib.suppress(zmq.ZMQError):  # of a session that is over
+            self.data.send_multipart([self.data_route, wire.encode(message, **fields), *([payload] if payload else [])])
 
     def slice(self, fetch, **fields):
         stream = self.streams[(fetch["chunk"], fetch["n"])]
@@ -148,10 +149,10 @@ class HandBroker:
 
     def keep(self, store, answer=True):
         """Takes a STORE as the broker does; the bytes there."""
-        there = self.stored.setdefault(store["n"], b"")
+        there = self.stored.setdefault(store["n"], bytearray())
         right = store["offset"] == len(there)
         if right:
-            there = self.stored[store["n"]] = there + store["_payload"]
+            there += store["_payload"]
         if answer:
             self.answer_data("STORED", store, size=len(there), last=int(right and bool(store["last"])))
         return there

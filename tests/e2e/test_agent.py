@@ -1,49 +1,15 @@
-"""The agent program against a broker by hand: sessions, leases, transfers, slots and its leaving."""
+"""The agent program against a broker by hand: sessions, leases, slots and its leaving."""
 
-import base64
-import hashlib
 import os
 import signal
+import subprocess
 import time
 
 import pytest
-from hand_broker import SLICE, HandBroker, slot_pids, stream
+from hand_agent import agent, hand, hash_line, waiting_chunk  # noqa: F401 (fixtures)
+from hand_broker import slot_pids, stream
 from program import Program
 from system import until
-
-
-@pytest.fixture
-def hand(folder):
-    broker = HandBroker(folder / "agent.key")
-    yield broker
-    broker.close()
-
-
-@pytest.fixture
-def agent(build, folder, hand):
-    """The program, started and not yet welcomed."""
-    program = Program("agent", [build / "agent" / "shadow-agent", "--broker", f"127.0.0.1:{hand.port}",
-                                "--key", folder / "agent.key", "--name", "by-hand", "--slots", 1],
-                      folder / "agent.log")
-    program.start(wait=False)
-    yield program
-    for number in (signal.SIGINT, signal.SIGTERM):  # two: it does not wait for results to be taken
-        if program.is_running():
-            program.signal(number)
-    program.process.wait(15)
-    program.check()
-
-
-def hash_line(name, data):
-    return hashlib.sha256(data).hexdigest().encode() + b"  " + name + b"\n"
-
-
-def waiting_chunk(hand, job=9):
-    """A chunk that runs until the tail it asks for is given: (grant, the FETCH that waits)."""
-    text = stream((b"w", b"first\nsecond"), tail=b" line\nthird\n")
-    [grant] = hand.assign(text[:-len(b" line\nthird\n")], job=job, type="filter", params={"pattern": "second"})
-    hand.streams[(grant["chunk"], grant["n"])] = text
-    return grant, hand.expect_data("FETCH")
 
 
 # --- sessions ---
@@ -141,6 +107,31 @@ def test_it_answers_whether_it_lives(hand, agent):
     hand.expect("BEAT", limit_s=1, skip=("CREDIT",))
 
 
+# --- configuration ---
+
+def test_types_are_those_asked_for(hand, build, folder):
+    command = [build / "agent" / "shadow-agent", "--broker", f"127.0.0.1:{hand.port}", "--key", folder / "agent.key"]
+    program = Program("agent", [*command, "--types", "hash, filter", "--slots", 3], folder / "agent.log")
+    program.start(wait=False)
+    hello = hand.welcome()
+    assert [k["type"] for k in hello["kernels"]] == ["hash", "filter"] and hello["slots"] == 3
+    assert program.stop() == 0
+
+
+@pytest.mark.parametrize("flags, status, words", [
+    (["--types", "paint"], 2, "no task type paint"),
+    (["--broker", "nowhere"], 2, "HOST:PORT"),
+    (["--slots", "-1"], 2, "slots"),
+    (["--scratch", "/dev/null"], 1, "not a folder"),
+    (["--key", "/nowhere"], 1, "/nowhere"),
+])
+def test_a_wrong_configuration_is_said(hand, build, folder, flags, status, words):
+    key = [] if "--key" in flags else ["--key", folder / "agent.key"]
+    command = [build / "agent" / "shadow-agent", *key, *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert done.returncode == status and words in done.stderr
+
+
 # --- leases ---
 
 def test_revoke_frees_the_slot(hand, agent):
@@ -181,115 +172,6 @@ def test_progress_is_in_the_beats(hand, agent):
     grant, _ = waiting_chunk(hand)
     beat = until(lambda: (b := hand.expect("BEAT", skip=("CREDIT",)))["running"] and b, "a beat with it")
     assert beat["running"][0]["n"] == grant["n"] and beat["load"] == 1000
-
-
-# --- transfers ---
-
-def test_fetched_input_and_stored_output(hand, agent):
-    hand.welcome()
-    data = os.urandom(3 << 20)
-    [grant] = hand.assign(stream((b"big", data)), type="transform", params={"op": "base64"}, fetch=True)
-    done = hand.serve_until_result()
-    result = done["results"][0]
-    stored = hand.stored[grant["n"]]
-    assert result["bytes_out"] == len(stored) == result["pieces"][0]["length"] and result["inline_bytes"] == 0
-    assert base64.b64decode(stored) == data
-
-
-def test_a_head_larger_than_a_slice(hand, agent):
-    hand.welcome()
-    files = [(b"%04d-" % i + b"n" * 1000, b"%d" % i) for i in range(600)]
-    hand.assign(stream(*files), fetch=True, bytes=sum(len(data) for _, data in files))
-    hand.serve_until_result()
-    [output] = hand.stored.values()
-    assert output == b"".join(hash_line(name, data) for name, data in files)
-
-
-def test_an_input_through_a_pipe(hand, agent):
-    hand.welcome()
-    data = bytes(range(256)) * (70 << 12)  # 70 MiB
-    [grant] = hand.assign(stream((b"huge", data), tail=b"not its own"), fetch=True)
-    done = hand.serve_until_result()
-    assert done["results"][0]["n"] == grant["n"] and done["_payload"] == hash_line(b"huge", data)
-
-
-def test_a_slot_is_not_idle_while_work_is_left(hand, agent):
-    """When a chunk ends, the input of the next one is there already (or most of it, on a loaded machine)."""
-    hand.welcome()
-    data = os.urandom(4 << 20) + bytes(4 << 20)
-    grants = hand.assign(*[stream((b"%d" % i, data)) for i in range(6)], type="compress",
-                         params={"level": "12"}, fetch=True)
-    ended, fetched_then = [], []
-
-    def all_done():
-        while hand.control.poll(0):
-            message = hand.expect("DONE", "BEAT", "CREDIT", skip=())
-            for result in message.get("results", []):
-                ended.append(result["n"])
-                fetched_then.append(dict(hand.fetched))
-        return len(ended) == len(grants)
-
-    hand.serve_data(all_done)
-    assert ended == [grant["n"] for grant in grants]
-    for next_one, fetched in zip(ended[1:], fetched_then):
-        assert fetched.get(next_one, 0) > len(data) / 2
-
-
-def test_the_tail_is_asked_for_on_demand(hand, agent):
-    hand.welcome()
-    grant, fetch = waiting_chunk(hand)
-    hand.slice(fetch)
-    result, output = hand.results(1)[grant["n"]]
-    assert output == b"second line\n"
-
-
-def test_a_lost_slice_is_asked_for_again(hand, agent):
-    hand.welcome()
-    data = os.urandom(600 << 10)
-    hand.assign(stream((b"x", data)), fetch=True)
-    lost = hand.expect_data("FETCH")
-    again = hand.serve_until_result()
-    assert lost["offset"] == 0 and again["_payload"] == hash_line(b"x", data)
-
-
-def test_a_lost_store_goes_on_from_what_is_there(hand, agent):
-    hand.welcome()
-    data = os.urandom(900 << 10)
-    [grant] = hand.assign(stream((b"x", data)), type="compress", fetch=True)
-    hand.serve_data(lambda: hand.stored)
-    hand.keep(hand.expect_data("STORE"), answer=False)  # it came, its answer did not
-    hand.expect_data("STORE")  # this one never came
-    hand.serve_until_result()
-    assert len(hand.stored[grant["n"]]) > 900 << 10
-
-
-def test_stored_output_is_offered_again_to_a_new_session(hand, agent):
-    hand.welcome()
-    [grant] = hand.assign(stream((b"x", os.urandom(900 << 10))), type="compress", fetch=True)
-    hand.serve_until_result()
-    whole = hand.stored[grant["n"]]
-    hand.stored[grant["n"]] = whole[:SLICE]  # the broker lost power before it was durable
-    hand.refuse("again")
-    hand.welcome()
-    hand.serve_until_result()
-    assert hand.stored[grant["n"]] == whole
-
-
-def test_a_stale_lease_is_given_up(hand, agent):
-    hand.welcome()
-    [grant] = hand.assign(stream((b"x", b"y" * 20000)), fetch=True)
-    for _ in range(2):
-        fetch = hand.expect_data("FETCH")
-        hand.answer_data("SLICE", fetch, offset=fetch["offset"], error="stale")
-    assert [lease["n"] for lease in hand.expect("RETURN")["leases"]] == [grant["n"]]
-
-
-def test_an_input_that_cannot_be_read_fails(hand, agent):
-    hand.welcome()
-    [grant] = hand.assign(stream((b"x", b"y" * 20000)), fetch=True)
-    fetch = hand.expect_data("FETCH")
-    hand.answer_data("SLICE", fetch, offset=0, error="in.0.0: sum differs")
-    assert "sum differs" in hand.expect("FAIL")["error"]
 
 
 # --- leaving ---
