@@ -150,6 +150,7 @@ struct request {
     struct sw_err words;
     uint32_t total_chunks; /* GET_CHUNKS of an ended job: what its row said */
     bool was_live;         /* GET_CHUNKS: of a live job when it was asked */
+    uint8_t rereads;       /* GET_JOBS: since jobs ended meanwhile */
     struct request *next;  /* in card->adding */
     UT_hash_handle hh;
 };

@@ -8,7 +8,8 @@
 #define PAGE_BYTES_MAX                                                                             \
     ((size_t)200 << 10) /* the wire's 256 KiB, less what heads and names take                      \
                          */
-#define JOB_TEXTS 256   /* bytes of texts that one rendered job may need */
+#define REREADS_MAX 3   /* where jobs end faster than rows are read */
+#define JOB_TEXTS   256 /* bytes of texts that one rendered job may need */
 
 static void answer(struct broker *broker,
                    struct request *request,
@@ -20,6 +21,23 @@ static void answer(struct broker *broker,
 }
 
 /* ---- jobs ---- */
+
+static void ask_jobs(struct broker *broker, struct request *request)
+{
+    const struct sw_msg_get_jobs *get = request->message;
+    AUTO(sw_text) char *type = get->type.n ? sw_copy_text(get->type.p, get->type.n) : NULL;
+    uint32_t mask = (uint32_t)get->status_mask;
+    struct history_request history = {.kind = get->job ? HISTORY_JOB : HISTORY_JOBS,
+                                      .job = get->job};
+    history.jobs = (struct sw_job_query){
+        .before = get->before,
+        .limit = (uint32_t)SW_MIN(SW_MAX(get->limit, 1U), (uint64_t)PAGE_ROWS_MAX),
+        /* rows of live jobs may be behind: any of them is looked at, and filtered by its state now
+         */
+        .status_mask = mask ? mask | 1U << JOB_PENDING | 1U << JOB_PROCESSING : 0,
+        .type = type};
+    client_look_up(broker, request, &history);
+}
 
 void client_get_jobs(struct broker *broker, const struct peer *peer, const void *message)
 {
@@ -38,18 +56,19 @@ void client_get_jobs(struct broker *broker, const struct peer *peer, const void 
         answer(broker, request, SW_MSG_JOBS, &jobs);
         return;
     }
-    AUTO(sw_text) char *type = get->type.n ? sw_copy_text(get->type.p, get->type.n) : NULL;
-    uint32_t mask = (uint32_t)get->status_mask;
-    struct history_request history = {.kind = get->job ? HISTORY_JOB : HISTORY_JOBS,
-                                      .job = get->job};
-    history.jobs = (struct sw_job_query){
-        .before = get->before,
-        .limit = (uint32_t)SW_MIN(SW_MAX(get->limit, 1U), (uint64_t)PAGE_ROWS_MAX),
-        /* rows of live jobs may be behind: any of them is looked at, and filtered by its state now
-         */
-        .status_mask = mask ? mask | 1U << JOB_PENDING | 1U << JOB_PROCESSING : 0,
-        .type = type};
-    client_look_up(broker, request, &history);
+    ask_jobs(broker, request);
+}
+
+/* A job that ended after its row was read: its numbers are in its last row only. */
+static bool is_behind(struct broker *broker, const struct history_reply *reply)
+{
+    for (size_t i = 0; i < reply->n; i++) {
+        const struct sw_job_row *row = &reply->rows[i].of.job;
+        if ((row->status == JOB_PENDING || row->status == JOB_PROCESSING) &&
+            !card_find(broker, row->job))
+            return true;
+    }
+    return false;
 }
 
 static bool wanted(uint64_t mask, struct sw_str status)
@@ -66,6 +85,11 @@ jobs_answered(struct broker *broker, struct request *request, const struct histo
     const struct sw_msg_get_jobs *get = request->message;
     if (get->job && reply->n == 0) {
         client_error(broker, request, "not_found", "no such job");
+        return;
+    }
+    if (request->rereads < REREADS_MAX && is_behind(broker, reply)) {
+        request->rereads++;
+        ask_jobs(broker, request);
         return;
     }
     struct sw_msg_job *rows = sw_alloc(reply->n, sizeof *rows);

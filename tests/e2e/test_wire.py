@@ -254,12 +254,15 @@ def test_chunks_are_never_shown_ahead_of_their_rows(broker, gateway, agent):
             if ref == 5:
                 a.done(job, lease, b"sum")
             gateway.send("GET_CHUNKS", ref=1000 + ref, job=job, limit=10, full=1)
-        for _ in range(20):
-            rows = gateway.expect("CHUNKS")["rows"]
-            assert len(rows) == 1
-            row = rows[0]
+            gateway.send("GET_JOBS", ref=2000 + ref, limit=1)
+        for _ in range(40):
+            got = gateway.expect("CHUNKS", "JOBS")
+            assert len(got["rows"]) == 1
+            row = got["rows"][0]
             assert row["status"] in ("assigned", "processing", "completed")
-            if row["status"] == "completed":
+            if got["_name"] == "JOBS":
+                assert (row["job"], row["total_chunks"], row["total_files"]) == (job, 1, 1)
+            elif row["status"] == "completed":
                 assert row["output"] == b"sum" and row["pieces"] and row["assigned_to"] and row["completed_at"]
         a.expect("TAKEN")
         a.say("CREDIT", chunks=1000, bytes=1 << 30)
