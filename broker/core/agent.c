@@ -62,7 +62,7 @@ beat(struct core *core, const struct core_event *event, struct agent *agent, int
 {
     if (agent->probe_ms) { /* it lives: who else uses its key is the duplicate */
         agent->probe_ms = 0;
-        agent->answered_ms = now_ms + 3 * CORE_PROBE_MS;
+        agent->answered_ms = now_ms + INT64_C(3) * CORE_PROBE_MS;
     }
     for (size_t i = 0; i < event->of.beat.n_running; i++) {
         const struct core_lease_ref *ref = &event->of.beat.running[i];
