@@ -59,7 +59,7 @@ void agents_start(struct world *w, struct process *p)
     p->instance = rng_next(&w->agent_rng) | 1;
     p->beat_ms = w->now_ms;
     p->frozen_until_ms = p->paused_until_ms = p->link_free_ms = 0;
-    p->took_ms = 1000 * 16;
+    p->took_ms = UINT64_C(16) * 1000;
     session_connect(w, p);
     agents_arm(w, p, TIMER_BEAT, rng_between(&w->agent_rng, 1, CORE_BEAT_MS), 0);
     if (p->liar)

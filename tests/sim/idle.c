@@ -56,7 +56,8 @@ static void check_idle(struct world *w, uint32_t agent, uint64_t job)
 void idle_check(struct world *w, const struct core_event *event)
 {
     const struct oracle *o = w->oracle;
-    if (event->type != EV_TICK || w->now_ms < o->start_ms + CORE_SETTLE_MS + CORE_TICK_MS * 2)
+    if (event->type != EV_TICK ||
+        w->now_ms < o->start_ms + CORE_SETTLE_MS + INT64_C(2) * CORE_TICK_MS)
         return;
     for (uint32_t i = 0; i < w->options.agents; i++) {
         const struct watch *watch = &o->agents[i];
@@ -86,23 +87,21 @@ void idle_memory(struct world *w)
     if (m.jobs != live || m.chunks != o->chunks || m.actions != 0)
         world_fail(w, 14, "%zu jobs and %zu chunks in memory, %zu and %zu can be seen", m.jobs,
                    m.chunks, live, o->chunks);
-    size_t bound = 16384 + 64 * m.chunks + m.jobs * (1024 + 4 * w->options.agents) +
-                   2 * (o->most.leases * 80 + o->most.chunks * 48 + o->most.pending * 64 +
-                        o->most_actions * 160 + w->options.agents * 256 + o->most.adds * 16);
+    size_t bound =
+        16384 + 64 * m.chunks + m.jobs * (1024 + UINT64_C(4) * w->options.agents) +
+        2 * (o->most.leases * 80 + o->most.chunks * 48 + o->most.pending * 64 +
+             o->most_actions * 160 + UINT64_C(256) * w->options.agents + o->most.adds * 16);
     if (m.bytes > bound)
         world_fail(w, 14, "%zu bytes of memory, at most %zu by the formula", m.bytes, bound);
 }
 
 /* A job with work for this agent, that it would have had credit for, sees another of its priority
  * served. */
-static bool
-is_passed_over(const struct world *w, const struct core_action *a, const struct sight *sight)
+static bool is_passed_over(struct world *w, const struct core_action *a, const struct sight *sight)
 {
     const struct watch *watch = &w->oracle->agents[a->agent];
-    uint64_t given =
-        oracle_sight((struct world *)(uintptr_t)w, a->job)->n > a->chunk
-            ? oracle_sight((struct world *)(uintptr_t)w, a->job)->chunks[a->chunk].bytes
-            : 0;
+    const struct sight *served = oracle_sight(w, a->job);
+    uint64_t given = served->n > a->chunk ? served->chunks[a->chunk].bytes : 0;
     bool empty = watch->held == 0 && watch->assigned == 0, ready = false;
     for (uint32_t i = 0; i < sight->n; i++) {
         const struct core_chunk_view *chunk = &sight->chunks[i];

@@ -20,6 +20,7 @@ enum {
     OPT_BUGS = 1000,
     OPT_SHRINK,
     OPT_LONG,
+    OPT_OR_LONG,
     OPT_POLICY,
     OPT_TRACE,
     OPT_EVENTS,
@@ -42,6 +43,7 @@ static const struct argp_option argp_options[] = {
     {"shrink", OPT_SHRINK, 0, 0, "Make a failing run small", 0},
     {"file", OPT_FILE, "FILE", 0, "Run every line of FILE: options as printed", 0},
     {"long", OPT_LONG, "FILE", 0, "Many seeds until --total, resumable by FILE", 0},
+    {"or-long", OPT_OR_LONG, "FILE", 0, "With SHADOW_LONG in the environment: --long FILE, 10^8 steps", 0},
     {"policy", OPT_POLICY, 0, 0, "The laboratory: makespan against the lower bound", 0},
     {"trace", OPT_TRACE, 0, 0, "Print the running hash every 1,000 steps", 0},
     {"events", OPT_EVENTS, 0, 0, "Print every step", 0},
@@ -79,8 +81,10 @@ static int parse_bug(const char *name, struct argp_state *state)
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
+    static char nothing[] = "";
     struct choice *c = state->input;
-    uint64_t number = argument ? strtoull(argument, NULL, 0) : 0;
+    argument = argument ? argument : nothing;
+    uint64_t number = strtoull(argument, NULL, 0);
     switch (key) {
     case 's':
         c->options.seed = number;
@@ -118,6 +122,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         break;
     case OPT_FILE:
         c->file = argument;
+        break;
+    case OPT_OR_LONG:
+        if (!getenv("SHADOW_LONG"))
+            break;
+        c->long_file = argument;
+        c->total = 0;
         break;
     case OPT_LONG:
         c->long_file = argument;
@@ -179,7 +189,7 @@ static int run_many(const struct choice *c)
 
 static bool run_line(char *line, int number)
 {
-    char *words[32] = {(char *)(uintptr_t) "sim"};
+    char name[] = "sim", *words[32] = {name};
     int n = 1;
     for (char *rest = line, *word; n < 31 && (word = strsep(&rest, " \n"));)
         if (*word)

@@ -9,26 +9,28 @@
 #include <stdlib.h>
 
 enum { FLEET = 20, GRAINS = 100 /* for the slowest */ };
-static const double TARGET = 1.10;
+#define TARGET 1.10
 
 struct experiment {
     const char *name;
     double spread;  /* fastest / slowest */
-    uint32_t slots; /* of an agent */
     uint64_t grain; /* bytes */
-    bool uneven;    /* sizes from a half to one and a half */
     uint64_t link;  /* bytes a ms of each agent */
     double target;  /* 0 = only printed */
+    uint32_t slots; /* of an agent */
+    bool uneven;    /* sizes from a half to one and a half */
 };
 
+// clang-format off
 static const struct experiment experiments[] = {
-    {"equal agents, equal chunks", 1, 1, 1 << 20, false, 125000, TARGET},
-    {"spread 10, equal chunks", 10, 1, 1 << 20, false, 125000, TARGET},
-    {"spread 10, uneven chunks", 10, 1, 1 << 20, true, 125000, TARGET},
-    {"spread 10, four slots", 10, 4, 1 << 20, false, 125000, TARGET},
-    {"spread 10, small chunks", 10, 1, 64 << 10, true, 125000, TARGET},
-    {"spread 10, link twice as fast as the slowest", 10, 1, 1 << 20, false, 2000, 0},
+    {"equal agents, equal chunks", 1, 1 << 20, 125000, TARGET, 1, false},
+    {"spread 10, equal chunks", 10, 1 << 20, 125000, TARGET, 1, false},
+    {"spread 10, uneven chunks", 10, 1 << 20, 125000, TARGET, 1, true},
+    {"spread 10, four slots", 10, 1 << 20, 125000, TARGET, 4, false},
+    {"spread 10, small chunks", 10, 64 << 10, 125000, TARGET, 1, true},
+    {"spread 10, link twice as fast as the slowest", 10, 1 << 20, 2000, 0, 1, false},
 };
+// clang-format on
 
 struct bound {
     double work_ms, chunk_ms, link_ms;

@@ -66,7 +66,8 @@ void session_connect(struct world *w, struct process *p)
 /* For about 2 s ahead, at least 2 a slot, at most 64 here; held ones are in it. */
 void session_grant(struct world *w, struct process *p)
 {
-    uint64_t window = SW_MAX(p->slots * 2000 * 16 / SW_MAX(p->took_ms, 1), p->slots * 2);
+    uint64_t window =
+        SW_MAX(UINT64_C(32000) * p->slots / SW_MAX(p->took_ms, 1), UINT64_C(2) * p->slots);
     window = SW_MIN(window, 64);
     uint64_t window_bytes = SW_MAX(p->speed * p->slots * 2000, BYTES_LIMIT / 64);
     if (p->paused_until_ms > w->now_ms || p->leaving)

@@ -11,15 +11,15 @@
 enum { BATCH_ITEMS = 32 };
 static const uint64_t SECRET = UINT64_C(0x5eed0fa11c0ffee5);
 
-struct folder *shell_folder(struct world *w, uint64_t job)
+struct folder *shell_folder(const struct world *w, uint64_t job)
 {
-    struct shell *s = &w->shell;
+    const struct shell *s = &w->shell;
     return job < s->n_folders && s->folders[job].client ? &s->folders[job] : NULL;
 }
 
 uint64_t shell_token(const struct world *w, uint64_t job, uint32_t chunk, uint64_t n, uint32_t key)
 {
-    const struct folder *folder = shell_folder((struct world *)(uintptr_t)w, job);
+    const struct folder *folder = shell_folder(w, job);
     uint64_t nonce = folder ? folder->client->nonce : 0;
     return rng_mix(rng_mix(SECRET ^ nonce, job << 32 | chunk), rng_mix(n, key)) | !folder;
 }

@@ -147,7 +147,7 @@ uint64_t store_find_key(struct world *w, const uint8_t key[16], uint64_t *ret_bo
 
 /* shell.c: the actions; control.c: the events */
 void shell_act(struct world *w, const struct core_event *event, const struct message *from);
-struct folder *shell_folder(struct world *w, uint64_t job);
+struct folder *shell_folder(const struct world *w, uint64_t job);
 void shell_open_folder(struct world *w, uint64_t job, struct client *client);
 void shell_add(struct folder *folder, uint32_t add);
 uint64_t shell_token(const struct world *w, uint64_t job, uint32_t chunk, uint64_t n, uint32_t key);
