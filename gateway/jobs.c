@@ -131,7 +131,7 @@ static void cancel_own(struct request *r, uint64_t job)
 static void retry_looked_up(struct request *r, void *job, const struct sw_message *answer)
 {
     const struct sw_msg_jobs *jobs = &answer->of.jobs;
-    uint64_t id = (uint64_t)(uintptr_t)job;
+    uint64_t id = *(uint64_t *)job;
     if (jobs->n_rows && !jobs->rows->failed_chunks && !sw_str_is(jobs->rows->status, "cancelled"))
         reply_error(r, REPLY_CONFLICT, "nothing of this job failed");
     else
@@ -141,7 +141,7 @@ static void retry_looked_up(struct request *r, void *job, const struct sw_messag
 static void retry_own(struct request *r, uint64_t job)
 {
     struct sw_msg_get_jobs get = {.job = job, .limit = 1};
-    ask_broker(r, SW_MSG_GET_JOBS, &get, SW_MSG_JOBS, retry_looked_up, (void *)(uintptr_t)job);
+    ask_broker(r, SW_MSG_GET_JOBS, &get, SW_MSG_JOBS, retry_looked_up, keep(r, job));
 }
 
 static void seal_own(struct request *r, uint64_t job)
