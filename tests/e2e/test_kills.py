@@ -16,7 +16,9 @@ from system import until
 
 pytestmark = pytest.mark.plain  # timing
 
-MOMENTS = 10
+LONG = bool(os.environ.get("SHADOW_LONG"))
+MOMENTS = 300 if LONG else 10
+KILLS = 300 if LONG else 5  # at least; an agent dies as long as the job runs
 TRACE = re.compile(r"chunk (given|done) job=(\d+) chunk=(\d+)")
 
 
@@ -125,7 +127,7 @@ def test_an_agent_dies_every_second(watched):
             kills.append(list(system.agents)[len(kills) % 2])
             system.agents[kills[-1]].restart()
 
-    jobs, chunks, runs = run_jobs(watched, disturb, lambda: len(kills) >= 5)
+    jobs, chunks, runs = run_jobs(watched, disturb, lambda: len(kills) >= KILLS)
     print(f"covered: {len(kills)} agents killed, {jobs} jobs, {chunks} chunks given out {runs} times")
 
 
