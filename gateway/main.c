@@ -31,7 +31,7 @@ struct life { /* what main's handles need */
     struct gateway gateway;
     uv_loop_t loop;
     uv_signal_t terminate, interrupt;
-    uv_timer_t ready, patience;
+    uv_timer_t ready, patience, watchdog;
     uv_prepare_t ending;
     bool said_ready, gave_up;
 };
@@ -75,6 +75,21 @@ static void say_ready(struct life *life)
 static void on_ready_late(uv_timer_t *timer)
 {
     say_ready(timer->data);
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    (void)timer;
+    sd_notify(0, "WATCHDOG=1");
+}
+
+/* A loop that stands still is restarted, where the unit has WatchdogSec. */
+static void start_watchdog(struct life *life)
+{
+    uint64_t every_us;
+    uv_timer_init(&life->loop, &life->watchdog);
+    if (sd_watchdog_enabled(0, &every_us) > 0)
+        uv_timer_start(&life->watchdog, on_watchdog, 0, every_us / 2000);
 }
 
 static void on_broker_there(void *arg)
@@ -166,6 +181,7 @@ static int start(struct life *life, struct sw_err *err)
     uv_signal_start(&life->terminate, on_signal, SIGTERM);
     uv_signal_start(&life->interrupt, on_signal, SIGINT);
     uv_timer_start(&life->ready, on_ready_late, READY_MS, 0);
+    start_watchdog(life);
     return 0;
 }
 

@@ -89,6 +89,9 @@ static void glance_in_pool(void *arg)
 static void show(struct request *r, const struct sw_upload_info *info)
 {
     struct MHD_Response *response = tus_response();
+    AUTO_BUF struct sw_buf metadata = {0};
+    tus_metadata_write(info, &metadata);
+    MHD_add_response_header(response, "Upload-Metadata", (char *)metadata.data);
     reply_header(response, "Upload-Offset", "%" PRIu64, info->offset);
     reply_header(response, "Upload-Length", "%" PRIu64, info->length);
     tus_add_expires(response, info);

@@ -17,5 +17,7 @@ void tus_add_expires(struct MHD_Response *, const struct sw_upload_info *);
 
 /* tus_metadata.c: `filename BASE64,unpack MQ==`. -EINVAL with words. */
 int tus_metadata_parse(const char *text, struct sw_upload_info *info, struct sw_err *err);
+/* What was understood of it, as the protocol's HEAD gives it back. */
+void tus_metadata_write(const struct sw_upload_info *info, struct sw_buf *ret_text);
 
 #endif

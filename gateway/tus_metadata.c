@@ -1,7 +1,7 @@
-/* Reads the Upload-Metadata header. Called by the creation of an upload; unknown keys are the
- * client's own business and ignored. `prefix`, beside those of interface.md, is put before each
- * name in a tar to be taken apart: shadowctl's way to send names that a tar would not carry as
- * given. */
+/* Reads and writes the Upload-Metadata header. Called by an upload's creation and status; unknown
+ * keys are the client's own business and ignored. `prefix`, beside those of interface.md, is put
+ * before each name in a tar to be taken apart: shadowctl's way to send names that a tar would not
+ * carry as given. */
 #include "tus.h"
 
 #include "base/own.h"
@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,4 +90,25 @@ int tus_metadata_parse(const char *text, struct sw_upload_info *info, struct sw_
         sw_buf_put(&info->name, prefix.data, prefix.size);
     }
     return 0;
+}
+
+static void put_pair(struct sw_buf *text, const char *key, const void *p, size_t n)
+{
+    size_t room = sodium_base64_encoded_len(n, sodium_base64_VARIANT_ORIGINAL);
+    AUTO(sw_text) char *coded = sw_alloc(room, 1);
+    sodium_bin2base64(coded, room, p, n, sodium_base64_VARIANT_ORIGINAL);
+    sw_buf_printf(text, "%s%s %s", text->size ? "," : "", key, coded);
+}
+
+void tus_metadata_write(const struct sw_upload_info *info, struct sw_buf *ret_text)
+{
+    char number[32];
+    if (info->name.size)
+        put_pair(ret_text, info->unpack ? "prefix" : "filename", info->name.data, info->name.size);
+    int n = snprintf(number, sizeof number, "%o", info->mode);
+    put_pair(ret_text, "mode", number, (size_t)n);
+    n = snprintf(number, sizeof number, "%jd", (intmax_t)info->mtime);
+    put_pair(ret_text, "mtime", number, (size_t)n);
+    if (info->unpack)
+        put_pair(ret_text, "unpack", "1", 1);
 }

@@ -42,6 +42,8 @@ def test_an_upload_in_parts(lone):
     answer = rest.patch(path, data=b"hello ", headers={**BYTES, "Upload-Offset": "0"})
     assert (answer.status_code, answer.headers["Upload-Offset"]) == (204, "6")
     assert offset_of(rest, path) == 6
+    assert rest.head(path, headers=TUS).headers["Upload-Metadata"] == metadata(
+        filename=b"a \xff\n.txt", mode="755", mtime=7)
     wrong = rest.patch(path, data=b"xx", headers={**BYTES, "Upload-Offset": "4"})
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (409, "conflict")
     long = rest.patch(path, data=b"world!", headers={**BYTES, "Upload-Offset": "6"})
