@@ -1,7 +1,8 @@
 """The formatter and the static checks, both pinned to version 14.
 
-clang-tidy takes seconds a file, so a file that passed is not looked at again until it, a header or the checks
-change, and a run stops at its budget (SHADOW_LONG lifts it); the last commit's files come first, the tests' own last."""
+clang-tidy takes seconds a file, so a file that passed is not looked at again until it, a header it includes or
+the checks change, and a run stops at its budget (SHADOW_LONG lifts it); the last commit's files come first, the
+tests' own last."""
 
 import concurrent.futures
 import hashlib
@@ -35,6 +36,18 @@ def changed_files():
     return set(names.stdout.split("\n"))
 
 
+def dependencies():
+    """Per source file, it and the headers of ours that it includes, as ninja noted when it was compiled."""
+    found = {}
+    listed = subprocess.run(["ninja", "-C", BUILD, "-t", "deps"], capture_output=True, text=True, check=True).stdout
+    for block in listed.split("\n\n"):
+        paths = [os.path.relpath(os.path.join(BUILD, line.strip()), ROOT) for line in block.splitlines()[1:]]
+        ours = [path for path in paths if not path.startswith("..") and (ROOT / path).exists()]
+        if ours:
+            found[ours[0]] = ours
+    return found
+
+
 def clang_commands(folder):
     """Writes the build's compile commands without what clang does not know; the files that it compiles."""
     entries = json.loads((BUILD / "compile_commands.json").read_text())
@@ -49,12 +62,8 @@ def test_clang_tidy():
     passed.mkdir(exist_ok=True)
     known = clang_commands(passed)
     files = [path for path in sources(".c") if str(path) in known]
-    common = digest([*sources(".h", ".def"), ".clang-tidy"])
-    stamps = {}
-    for path in files:
-        whole = common.copy()
-        whole.update(digest([path]).digest())
-        stamps[path] = passed / whole.hexdigest()
+    included = dependencies()
+    stamps = {path: passed / digest([".clang-tidy", *included.get(str(path), [path])]).hexdigest() for path in files}
     recent = changed_files()
     left = sorted((p for p in files if not stamps[p].exists()), key=lambda p: (str(p) not in recent, p.parts[0] == "tests", stamps[p].name))
     deadline = time.monotonic() + (10**9 if os.environ.get("SHADOW_LONG") else TIDY_S)
