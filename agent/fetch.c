@@ -228,8 +228,8 @@ void fetch_feed(struct agent *agent, struct work *work)
         }
         work->in.out_at += (size_t)n;
     }
-    if (work->in.out_at >=
-        out->size / 2) { /* what is written goes, or a busy pipe would never let it */
+    if (work->in.out_at && work->in.out_at >= out->size / 2) {
+        /* what is written goes now: a busy pipe may never run dry */
         out->size -= work->in.out_at;
         memmove(out->data, out->data + work->in.out_at, out->size);
         work->in.out_at = 0;
