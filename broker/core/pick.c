@@ -173,12 +173,16 @@ static uint32_t take_ready(struct core *core, struct job *job, uint32_t agent)
     uint32_t queued = from_queue(core, job, agent);
     if (queued != NONE)
         return queued;
-    while (job->cursor < job->n_chunks && job->chunks[job->cursor].state != CHUNK_READY)
+    while (job->cursor < job->n_chunks) {
+        const struct chunk *chunk = &job->chunks[job->cursor];
+        if (chunk->state == CHUNK_READY && pick_fits(core, job, chunk, agent))
+            break;
         job->cursor++;
+        if (chunk->state == CHUNK_READY) /* adopted and failed before: it waits, not those behind */
+            chunk_requeue(job, job->cursor - 1);
+    }
     if (job->cursor == job->n_chunks ||
         !pick_credit(&core->agents[agent], job->chunks[job->cursor].bytes))
-        return NONE;
-    if (!pick_fits(core, job, &job->chunks[job->cursor], agent))
         return NONE;
     return ++job->cursor; /* index + 1 */
 }

@@ -136,6 +136,16 @@ SCRIPT(retry_finds_the_key_again,
     "ticks 300 -> drop 0 s1",
     "submit 0 r4 key 4 ->",
     "commit -> reply r3 ok 1; reply r4 exists 1")
+/* what an agent failed before the cursor came by waits for another one; those behind it do not */
+SCRIPT(a_failed_one_does_not_block,
+    "load 5 pending sealed ->",
+    "loadadd 5 k1 3x100 -> 0",
+    "loaded ->",
+    "hello 0 s1 i1 5/0#0.5:r -> welcome 0 s1",
+    "hello 1 s2 i2 -> welcome 1 s2",
+    "fail 0 5/0#0.5 -> save 1 chunk 5/0 ready 1,0",
+    "credit 0 chunks 2 -> assign 0 5/1#1; assign 0 5/2#2",
+    "credit 1 chunks 2 -> assign 1 5/0#3")
 // clang-format on
 
 int main(void)
@@ -150,6 +160,7 @@ int main(void)
         cmocka_unit_test(retry_of_one_with_nothing_failed),
         cmocka_unit_test(retry_of_one_that_is_being_forgotten),
         cmocka_unit_test(retry_finds_the_key_again),
+        cmocka_unit_test(a_failed_one_does_not_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
