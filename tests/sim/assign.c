@@ -68,7 +68,7 @@ check_share(struct world *w, const struct core_action *a, const struct core_job_
     for (uint32_t i = 0; i < w->options.agents; i++) {
         if (!may_get(w, i, job->kind) || !core_agent(w->core, i, &view))
             continue;
-        if (view.done < 4) /* not measured yet: anything may be its part */
+        if (view.done < 16) /* not measured yet: anything may be its part */
             return;
         agents++;
         known_speed += view.speed;

@@ -124,15 +124,12 @@ void idle_passed_over(struct world *w, const struct core_action *a)
     given->passed_over = 0;
     if (!given->live || a->chunk >= given->n || given->chunks[a->chunk].state != CHUNK_READY)
         return; /* a twin, or given in the event that made it READY */
-    uint32_t jobs = 0;
-    for (size_t i = 0; i < o->n_sights; i++)
-        jobs += o->sights[i].live;
     for (size_t i = 0; i < o->n_sights; i++) {
         struct sight *sight = &o->sights[i];
         if (sight == given || !wants(w, a->agent, sight) ||
             sight->job.priority != given->job.priority || !is_passed_over(w, a, sight))
             continue;
-        if (++sight->passed_over > 4 * jobs + 16)
+        if (++sight->passed_over > 4 * o->most.jobs + 16)
             world_fail(w, 15, "job %lu was passed over %u times by others of its priority",
                        (unsigned long)i, sight->passed_over);
     }

@@ -221,8 +221,9 @@ static void check_limits(const struct move *m)
     if (now->state == CHUNK_READY &&
         (attempts_over || (losses_over && lost_by_now >= CORE_LOSS_AGENTS_MIN)))
         wrong(m, 10, "READY beyond a limit");
-    /* a lease and its twin may both fail the last attempt */
-    if (now->attempts > CORE_ATTEMPTS_MAX + 1)
+    /* A lease and its twin may both fail the last attempt; and so may what an agent that was
+     * thought gone brings back in HELLO, which a liar can do again and again. */
+    if (now->attempts > CORE_ATTEMPTS_MAX + 2 && !(m->w->options.faults >> FAULT_lie & 1))
         wrong(m, 10, "too many attempts");
 }
 
