@@ -71,7 +71,7 @@ static struct head read_head(const uint8_t *at, const uint8_t *end)
         head.number = first & 1U;
     for (uint32_t i = 1; i <= width; i++)
         head.number = head.number << 8 | at[i];
-    if (head.shape == SHAPE_INT && width < 8) { /* sign-extend */
+    if (head.shape == SHAPE_INT && width > 0 && width < 8) { /* sign-extend */
         unsigned shift = 64U - 8U * width;
         head.number = (uint64_t)((int64_t)(head.number << shift) >> shift);
     }

@@ -38,8 +38,8 @@ static void bare_hop(uint32_t n)
         sw_link_start(1);
         zsock_t *out = sw_link_connect(endpoint, &client, SW_CONTROL_BYTES_MAX, &err);
         struct sw_buf bytes = {0};
-        sw_buf_reserve(&bytes, 32 * 128);
-        bytes.size = 32 * 128;
+        sw_buf_reserve(&bytes, (size_t)32 * 128);
+        bytes.size = (size_t)32 * 128;
         for (uint32_t i = 0; i < n / 32; i++)
             while (sw_link_send(out, NULL, 0, &bytes, NULL, 0) < 0)
                 zmq_poll(&(zmq_pollitem_t){.socket = zsock_resolve(out), .events = ZMQ_POLLOUT}, 1,
