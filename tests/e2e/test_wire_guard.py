@@ -70,6 +70,7 @@ def test_a_revoked_key_is_out_within_seconds(broker, gateway, agent):
     data.close()
 
 
+@pytest.mark.plain  # sanitizers multiply memory
 def test_hostile_frames_cost_nothing(broker, gateway, agent):
     a = agent()
     a.hello()

@@ -4,6 +4,7 @@ from shell import ROOT, run
 
 BUILD_S = 900  # limit of one configure and build
 TESTS_S = 600  # limit of all meson tests of one build
+AGAIN_S = 300  # limit of the second run of one that failed
 
 # -fno-sanitize-recover: otherwise undefined behaviour is a line on stderr and exit status 0
 SANITIZE = ["-Db_sanitize=address,undefined", "-Dc_args=-fno-sanitize-recover=all", "-Db_lundef=false"]
@@ -50,6 +51,12 @@ def names(build_name, suites, wanted):
     return [name for name in dict.fromkeys(found) if wanted in name]
 
 
+def passes_alone(build_name, test, options):
+    """Whether a test that failed among the others passes when it is run again by itself."""
+    return run(f"{build_name}-again", ["meson", "test", "-C", build_name, "--no-rebuild", "-t", 4, test],
+               AGAIN_S, {**SANITIZER_ENV, **options.env}).ok
+
+
 def meson_tests(tally, options, name, suites):
     """Runs meson's tests of a build and adds their cases to the tally."""
     chosen = names(name, suites, options.k)
@@ -60,10 +67,9 @@ def meson_tests(tally, options, name, suites):
     done = run(f"{name}-meson-test",
                ["meson", "test", "-C", name, "--no-rebuild", "-t", slow, *suites, *chosen],
                None if options.long else TESTS_S, {**SANITIZER_ENV, **options.env})
-    failed = len(tally.failures)
     log = ROOT / name / "meson-logs" / "testlog.json"
     if log.exists():
-        tally.add_meson(name, log)
-    if not done.ok and len(tally.failures) == failed:
+        tally.add_meson(name, log, lambda test: passes_alone(name, test, options))
+    if done.status < 0 or (not done.ok and not log.exists()):
         tally.fail(f"{name}: meson test", done.output)
     print(f"  {name}: {tally.passed - before} cases of {len(chosen)} meson tests passed in {done.seconds:.0f} s")

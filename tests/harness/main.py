@@ -12,7 +12,8 @@ import fuzz
 from shell import LOGS, ROOT, run
 from tally import Tally
 
-PYTEST_S = 1500  # limit of one pytest run: twice what an idle machine needs
+PYTEST_S = 1800  # limit of one pytest run: twice what an idle machine needs
+AGAIN_S = 300  # limit of the second run of what failed
 BRANCHES_PERCENT = 95  # of broker/core, by --coverage
 
 
@@ -33,6 +34,15 @@ def python():
     return venv / "bin" / "python"
 
 
+def second_run(command, junit, build, options):
+    """Runs what failed once more, by itself; its JUnit file, or None."""
+    again = junit.with_name(f"{junit.stem}-again.xml")
+    again.unlink(missing_ok=True)
+    run(again.stem, [word for word in command if word != f"--junitxml={junit}"] + ["--lf", f"--junitxml={again}"],
+        AGAIN_S, {"SHADOW_BUILD": build, **builds.SANITIZER_ENV, **options.env})
+    return again if again.exists() else None
+
+
 def pytest(tally, options, title, build, selection):
     """Runs pytest on `selection` against the programs of `build`."""
     junit = LOGS / f"{title}.xml"
@@ -43,13 +53,14 @@ def pytest(tally, options, title, build, selection):
         command += ["-k", options.k]
     done = run(title, command, None if options.long else PYTEST_S,
                {"SHADOW_BUILD": build, **builds.SANITIZER_ENV, **options.env})
-    before = tally.passed, len(tally.failures)
+    before = tally.passed
     if junit.exists():
-        tally.add_junit(build, junit)
-    nothing = done.status == 5  # pytest's "no test of that name"
-    if not done.ok and not nothing and (done.status < 0 or len(tally.failures) == before[1]):
+        tally.add_junit(build, junit, second_run(command, junit, build, options) if done.status == 1 else None)
+    # 1: tests failed, and are counted one by one; 5: no test of that name
+    counted = done.status == 1 and junit.exists()
+    if not done.ok and done.status != 5 and not counted:
         tally.fail(f"{build}: {title}", done.output)
-    print(f"  {build}: {tally.passed - before[0]} pytest cases passed in {done.seconds:.0f} s")
+    print(f"  {build}: {tally.passed - before} pytest cases passed in {done.seconds:.0f} s")
 
 
 def coverage(tally, options):
