@@ -79,12 +79,11 @@ static int parse_bug(const char *name, struct argp_state *state)
     return 0;
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+/* Options of the world itself. */
+static error_t parse_world(int key, char *argument, struct argp_state *state)
 {
-    static char nothing[] = "";
     struct choice *c = state->input;
-    argument = argument ? argument : nothing;
-    uint64_t number = strtoull(argument, NULL, 0);
+    uint64_t number = argument ? strtoull(argument, NULL, 0) : 0;
     switch (key) {
     case 's':
         c->options.seed = number;
@@ -114,6 +113,17 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case 'b':
         c->options.bug = parse_bug(argument, state);
         break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+/* Options of what is done with it. */
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct choice *c = state->input;
+    switch (key) {
     case OPT_BUGS:
         c->bugs = true;
         break;
@@ -142,13 +152,13 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         c->options.events = true;
         break;
     case OPT_TOTAL:
-        c->total = number;
+        c->total = strtoull(argument, NULL, 0);
         break;
     case ARGP_KEY_ARG:
         argp_usage(state);
         break;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_world(key, argument, state);
     }
     return 0;
 }
