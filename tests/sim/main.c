@@ -83,7 +83,7 @@ static int parse_bug(const char *name, struct argp_state *state)
 static error_t parse_world(int key, char *argument, struct argp_state *state)
 {
     struct choice *c = state->input;
-    uint64_t number = argument ? strtoull(argument, NULL, 0) : 0;
+    uint64_t number = strtoull(argument, NULL, 0);
     switch (key) {
     case 's':
         c->options.seed = number;
@@ -122,7 +122,9 @@ static error_t parse_world(int key, char *argument, struct argp_state *state)
 /* Options of what is done with it. */
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
+    static char nothing[] = "";
     struct choice *c = state->input;
+    argument = argument ? argument : nothing;
     switch (key) {
     case OPT_BUGS:
         c->bugs = true;
