@@ -24,7 +24,7 @@ void world_fail(const struct world *w, int invariant, const char *format, ...)
     fprintf(stderr, "FAIL invariant %d at step %lu, %ld ms%s: ", invariant, (unsigned long)w->step,
             (long)w->now_ms, w->healed ? " (healed)" : "");
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vfprintf(stderr, format, args); /* NOLINT(clang-analyzer-valist.Uninitialized): it just was */
     va_end(args);
     fputc('\n', stderr);
     fflush(stderr);
