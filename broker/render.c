@@ -13,7 +13,7 @@ const char *status_text(enum core_job_status status)
     return names[status];
 }
 
-static int64_t wall_of(int64_t boot_ms)
+int64_t render_wall(int64_t boot_ms)
 {
     return boot_ms ? sw_wall_ms() - (sw_boot_ms() - boot_ms) : 0;
 }
@@ -35,7 +35,7 @@ static void live_numbers(const struct core_job_view *view, struct sw_msg_job *re
     ret->progress =
         whole > 0 ? (double)(view->bytes_in ? view->bytes_done : view->done) / whole : 0;
     if (ret->started_at == 0)
-        ret->started_at = wall_of(view->first_lease_ms);
+        ret->started_at = render_wall(view->first_lease_ms);
     if (view->status < JOB_COMPLETED)
         ret->completed_at = 0;
 }

@@ -20,8 +20,8 @@ static void count(const struct core_job_view *view, struct sw_msg_job_row *row)
     row->bytes_in = view->bytes_in;
     row->bytes_out = view->bytes_out;
     row->bytes_done = view->row_status == JOB_COMPLETED ? view->bytes_in : view->bytes_done;
-    if (row->started_at == 0 && view->first_lease_ms)
-        row->started_at = sw_wall_ms() - (sw_boot_ms() - view->first_lease_ms);
+    if (row->started_at == 0)
+        row->started_at = render_wall(view->first_lease_ms);
     if (view->row_status >= JOB_COMPLETED && row->completed_at == 0)
         row->completed_at = sw_wall_ms();
     if (view->row_status == JOB_PROCESSING && row->completed_at) { /* RETRY */

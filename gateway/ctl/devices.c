@@ -95,31 +95,3 @@ enum ctl_exit verb_device(struct ctl *ctl, const struct call *call)
         device_print(json_object_get(answer.json, "device"));
     return CTL_DONE;
 }
-
-static enum ctl_exit
-device_change(struct ctl *ctl, const struct call *call, const char *tail, const char *said)
-{
-    AUTO_ANSWER struct http_answer answer = {0};
-    AUTO(sw_text) char *path = path_of("devices", call->args[0], tail);
-    struct sw_err err = {0};
-    int r = http_json(ctl->http, "POST", path, NULL, &answer, &err);
-    if (r)
-        return say_failed(r, &err);
-    if (ctl->json && answer.json)
-        show_json(answer.json);
-    else if (ctl->json)
-        puts("{\"success\": true}");
-    else
-        say("device %s %s", call->args[0], said);
-    return CTL_DONE;
-}
-
-enum ctl_exit verb_drain(struct ctl *ctl, const struct call *call)
-{
-    return device_change(ctl, call, "/drain", "finishes what it has and takes no more");
-}
-
-enum ctl_exit verb_resume(struct ctl *ctl, const struct call *call)
-{
-    return device_change(ctl, call, "/resume", "takes work again");
-}
