@@ -28,6 +28,9 @@
 /* Outputs not yet STORED, a slot: beyond it no new run starts. */
 #define AGENT_UNSENT_MAX ((uint64_t)64 << 20)
 
+/* Memory of inputs that are done with, kept for the next ones, of all recipes. */
+#define AGENT_SPARE_MAX ((uint64_t)64 << 20)
+
 struct agent_config {
     char *broker, *name, *key, *scratch, *types;
     int64_t slots, memory, slot_cpu_seconds;
@@ -70,6 +73,7 @@ struct agent {
     struct work *by_n, *works;
     struct work *fetching, *storing, *due;
     uint64_t unsent_bytes; /* of outputs, not STORED */
+    uint64_t spare_bytes;  /* of memfds that wait for the next input */
     bool lane_free;        /* something ended or came: run_fill has work */
 
     bool stopping, stop;
@@ -175,7 +179,10 @@ void fetch_again(struct agent *agent, struct work *work);
 
 /* ---- input.c ---- */
 /* The next bytes of the stream. -EBADMSG: they are no stream; else -errno of this machine. */
-int input_take(struct work *work, const void *bytes, size_t size);
+int input_take(struct agent *agent, struct work *work, const void *bytes, size_t size);
+int input_hand_over(struct work *work); /* the whole input becomes its run's; -errno */
+void input_end(struct agent *agent, struct work *work);
+void input_drop_spares(struct agent *agent, struct recipe *recipe);
 
 /* ---- store.c ---- */
 void store_part(struct agent *agent, struct work *work, int fd, uint64_t size);

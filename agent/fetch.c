@@ -26,9 +26,7 @@ static void leave_list(struct agent *agent, struct work *work)
 void fetch_end(struct agent *agent, struct work *work)
 {
     leave_list(agent, work);
-    sw_fd_close(&work->in.fd);
-    sw_buf_done(&work->in.head);
-    sw_buf_done(&work->in.out);
+    input_end(agent, work);
     work->in.wants_tail = false;
 }
 
@@ -145,10 +143,11 @@ static void finish(struct agent *agent, struct work *work)
         return;
     }
     leave_list(agent, work);
-    work->run.input = work->in.head.data;
-    work->run.input_size = work->in.head.size;
-    work->run.input_fd = TAKE_FD(work->in.fd);
-    work_ready(agent, work);
+    int r = input_hand_over(work);
+    if (r < 0)
+        work_back(agent, work, strerror(-r), true);
+    else
+        work_ready(agent, work);
 }
 
 static void take_tail(struct agent *agent, struct work *work, const void *bytes, size_t size)
@@ -200,7 +199,7 @@ void fetch_slice(struct agent *agent,
     if (work->in.whole || slice->offset != work->in.got)
         return; /* a late answer to what was asked again */
     bool piped_away = work->in.piped && work->in.fd < 0;
-    int r = piped_away ? 0 : input_take(work, bytes, size);
+    int r = piped_away ? 0 : input_take(agent, work, bytes, size);
     bool ended =
         size < SW_SLICE_BYTES_MAX && (!work->in.head_known || work->in.got < work->in.owned);
     if (r == -EBADMSG || (r == 0 && ended && !piped_away))

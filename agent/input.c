@@ -7,6 +7,9 @@
 #include "base/pack.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #define HEAD_MAX ((size_t)8 << 20) /* 1,024 names of 4,096 bytes, and then some */
 
@@ -48,13 +51,72 @@ static int keep(struct work *work, const uint8_t *bytes, size_t size, uint64_t o
     return sw_pwrite_all(work->in.fd, bytes, size, offset);
 }
 
+/* ---- memfds ---- */
+
+/* Pages that are there already cost a fraction of new ones, so a memfd serves a later input of the
+ * same recipe, which might run in the same process anyway. */
+static int take_memfd(struct agent *agent, struct recipe *recipe)
+{
+    if (!recipe->n_spares)
+        return slot_memfd("chunk input");
+    const struct spare *spare = &recipe->spares[--recipe->n_spares];
+    agent->spare_bytes -= spare->size;
+    return spare->fd;
+}
+
+/* A descriptor that only reads: a slot that keeps it can change nothing. Without /proc the slot
+ * gets the memfd itself, which is sealed then and serves once. */
+static int open_to_read(struct work *work)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", work->in.fd);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? TAKE_FD(work->in.fd) : fd;
+}
+
+int input_hand_over(struct work *work)
+{
+    work->run.input = work->in.head.data;
+    work->run.input_size = work->in.head.size;
+    if (work->in.fd < 0)
+        return 0;
+    if (ftruncate(work->in.fd, (off_t)work->in.got) < 0)
+        return -errno; /* what an earlier input left behind this one would be read as its tail */
+    work->run.input_fd = open_to_read(work);
+    return 0;
+}
+
+void input_end(struct agent *agent, struct work *work)
+{
+    struct recipe *recipe = work->recipe;
+    if (work->in.fd >= 0 && !work->in.piped && recipe->n_spares < INPUT_SPARES &&
+        work->in.got <= AGENT_SPARE_MAX - agent->spare_bytes) {
+        agent->spare_bytes += work->in.got;
+        recipe->spares[recipe->n_spares++] =
+            (struct spare){.fd = TAKE_FD(work->in.fd), .size = work->in.got};
+    }
+    sw_fd_close(&work->in.fd);
+    sw_buf_done(&work->in.head);
+    sw_buf_done(&work->in.out);
+}
+
+void input_drop_spares(struct agent *agent, struct recipe *recipe)
+{
+    while (recipe->n_spares) {
+        int fd = take_memfd(agent, recipe);
+        sw_fd_close(&fd);
+    }
+}
+
+/* ---- bytes ---- */
+
 /* After the head: a small input stays where it is, a larger one moves to its memfd or pipe. */
-static int choose_place(struct work *work)
+static int choose_place(struct agent *agent, struct work *work)
 {
     if (!work->in.piped) {
         if (work->in.owned <= SW_SLICE_BYTES_MAX)
             return 0;
-        work->in.fd = slot_memfd("chunk input");
+        work->in.fd = take_memfd(agent, work->recipe);
         if (work->in.fd < 0)
             return work->in.fd;
     }
@@ -63,7 +125,7 @@ static int choose_place(struct work *work)
     return r;
 }
 
-int input_take(struct work *work, const void *bytes, size_t size)
+int input_take(struct agent *agent, struct work *work, const void *bytes, size_t size)
 {
     int r = 0;
     if (work->in.head_known && (work->in.piped || work->in.fd >= 0)) {
@@ -77,7 +139,7 @@ int input_take(struct work *work, const void *bytes, size_t size)
             else if (r < 0)
                 r = -EBADMSG;
             else
-                r = choose_place(work);
+                r = choose_place(agent, work);
         }
     }
     work->in.got += size;

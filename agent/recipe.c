@@ -68,6 +68,7 @@ void recipe_drop(struct agent *agent, struct recipe *recipe)
         if (agent->lanes[i].recipe == recipe)
             agent->lanes[i].recipe = NULL; /* its process stays, for the next one like it */
     HASH_DEL(agent->recipes, recipe);
+    input_drop_spares(agent, recipe);
     for (size_t i = 0; i < recipe->n_params; i++) {
         sw_release((void *)recipe->params[i].name);
         sw_release((void *)recipe->params[i].value);

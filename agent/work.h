@@ -9,6 +9,8 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#define INPUT_SPARES 16 /* memfds a recipe keeps: what two slots and the next second need */
+
 struct work;
 
 /* A kernel with its parameters: what a slot process is made for. Chunks of one recipe run in the
@@ -19,8 +21,13 @@ struct recipe {
     size_t n_params;
     struct sw_buf key; /* everything above as bytes: equal keys, equal recipes */
     size_t n_works;
-    double us_per_byte;  /* wall time, a moving average; 0 = nothing is known */
-    struct work *ready;  /* whole inputs, in the order of their ASSIGN */
+    double us_per_byte; /* wall time, a moving average; 0 = nothing is known */
+    struct work *ready; /* whole inputs, in the order of their ASSIGN */
+    struct spare {
+        int fd;
+        uint64_t size;
+    } spares[INPUT_SPARES]; /* memfds of inputs that are done with; input.c */
+    size_t n_spares;
     int64_t passed_over; /* since when `ready` waits without a lane of its own; 0 = it does not */
     UT_hash_handle hh;
 };

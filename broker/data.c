@@ -51,8 +51,8 @@ static void prepare_and_answer(struct data_actor *actor, struct data_prepare *re
     answer->ref = request->ref;
     answer->job = request->job;
     answer->add = request->add;
-    answer->status =
-        prepare(request, actor->jobs_fd, actor->uploads_fd, &answer->plan, &answer->err);
+    answer->status = prepare(request, actor->names, actor->jobs_fd, actor->uploads_fd,
+                             &answer->plan, &answer->err);
     if (answer->status == 0)
         source_add(actor->source, request->job, request->add, answer->plan.head.first_chunk,
                    answer->plan.head.n_chunks);
@@ -71,6 +71,7 @@ static void obey(struct data_actor *actor, struct order *order)
         break;
     case ORDER_FORGET:
         data_job_forget(actor, order->job, order->remove);
+        names_forget(actor->names, order->job);
         break;
     case ORDER_DROP_OUTPUT:
         drop_output(actor, order);
@@ -126,9 +127,9 @@ static void inside_destroy(struct data_actor **inside)
     }
     zsock_destroy(&actor->router);
     source_destroy(&actor->source);
+    names_destroy(&actor->names);
     sw_arena_done(&actor->arena);
     sw_buf_done(&actor->header);
-    sw_buf_done(&actor->slice);
     sw_fd_close(&actor->jobs_fd);
     sw_fd_close(&actor->uploads_fd);
     sw_release(actor);
@@ -141,6 +142,7 @@ int data_open(const struct data_setup *setup, struct data **ret, struct sw_err *
     inside->setup = *setup;
     inside->jobs_fd = openat(setup->state_fd, "jobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     inside->uploads_fd = openat(setup->state_fd, "uploads", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    inside->names = names_new();
     inside->source = source_new(inside->jobs_fd, DATA_CACHE_BYTES);
     int r = inside->jobs_fd < 0 || inside->uploads_fd < 0
                 ? sw_fail(err, errno, "state folder: jobs, uploads: %s", strerror(errno))

@@ -4,6 +4,7 @@
 #define BROKER_DATA_ACTOR_H
 
 #include "broker/data.h"
+#include "broker/names.h"
 #include "broker/source.h"
 #include "broker/sync.h"
 #include "proto/message.h"
@@ -35,6 +36,7 @@ struct data_actor {
     int jobs_fd, uploads_fd;
     zsock_t *router, *pipe;
     struct source *source;
+    struct names *names;
     struct sync *sync;
     struct data_job *jobs;
     size_t open_folders;
@@ -43,7 +45,7 @@ struct data_actor {
     uint64_t last_ref;
     struct sw_arena arena;
     struct sw_message message;
-    struct sw_buf header, slice;
+    struct sw_buf header;
 };
 
 void transfer_drain(struct data_actor *actor);  /* FETCH and STORE that wait */

@@ -2,6 +2,7 @@
  * by data, which links them into the job's folder. Only what lies on disk (or in the row) is told
  * to the core. */
 #include "broker/broker.h"
+#include "broker/names.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -159,14 +160,15 @@ static void add_inline(struct broker *broker,
     struct inline_add *add = card_add_inline(card, card->next_add, card->next_chunk);
     int r = manifest_of(inputs, n, &request->payload, &add->manifest, &err);
     if (r == 0)
-        r = plan_make(
-            &(struct plan_request){.kernel = card->kernel,
-                                   .values = &card->values,
-                                   .manifest = &add->manifest,
-                                   .first_chunk = card->next_chunk,
-                                   .grain = grain_for(broker, card, request->payload.size),
-                                   .chunk_count = count_for(card, request->payload.size)},
-            &plan, &err);
+        r = names_check(card->kernel, &card->values, &add->manifest, &err);
+    struct plan_request wanted = {.kernel = card->kernel,
+                                  .values = &card->values,
+                                  .manifest = &add->manifest,
+                                  .first_chunk = card->next_chunk,
+                                  .grain = grain_for(broker, card, request->payload.size),
+                                  .chunk_count = count_for(card, request->payload.size)};
+    if (r == 0)
+        r = plan_make(&wanted, &plan, &err);
     if (r < 0) {
         card_drop_inline(card);
         give_up(broker, card, "bad_request", &err);

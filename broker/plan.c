@@ -4,42 +4,9 @@
 #include "broker/core/core.h"
 
 #include <errno.h>
-#include <string.h>
-#include <uthash.h>
 
 /* A piece needs 40 bytes here and on disk; a split file of 4 TB has 65,536 of 64 MiB. */
 #define PIECES_MAX ((size_t)4 * CORE_JOB_CHUNKS_MAX)
-
-struct name {
-    UT_hash_handle hh;
-    struct sw_buf text;
-};
-
-/* Two inputs with one output name: one of the results would be lost. */
-static int check_names(const struct plan_request *request, struct sw_err *err)
-{
-    const struct sw_manifest *manifest = request->manifest;
-    struct name *seen = NULL, *all = sw_alloc(manifest->n, sizeof *all);
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < manifest->n; i++) {
-        const struct sw_entry *entry = &manifest->entries[i];
-        struct name *twin = NULL, *name = &all[i];
-        if (entry->state != SW_ENTRY_FILE)
-            continue;
-        request->kernel->output_name(request->values, entry->name, entry->name_size, &name->text);
-        HASH_FIND(hh, seen, name->text.data, name->text.size, twin);
-        if (twin)
-            r = sw_fail(err, EINVAL, "two inputs would both give the output %.100s",
-                        (char *)name->text.data);
-        else
-            HASH_ADD_KEYPTR(hh, seen, name->text.data, name->text.size, name);
-    }
-    HASH_CLEAR(hh, seen);
-    for (size_t i = 0; i < manifest->n; i++)
-        sw_buf_done(&all[i].text);
-    sw_release(all);
-    return r;
-}
 
 static void
 take_pieces(const struct sw_piece *pieces, size_t n, const uint32_t *entry_of, struct plan *ret)
@@ -67,9 +34,7 @@ int plan_make(const struct plan_request *request, struct plan *ret, struct sw_er
     struct sw_split split = request->kernel->split(request->values);
     struct sw_piece *pieces = NULL;
     size_t n_files = 0, n_pieces = 0;
-    int r = request->kernel->shape == SW_FILES ? check_names(request, err) : 0;
-    if (r < 0)
-        return r;
+    int r;
     uint64_t *sizes = sw_alloc(manifest->n, sizeof *sizes);
     uint32_t *entry_of = sw_alloc(manifest->n, sizeof *entry_of);
     for (size_t i = 0; i < manifest->n; i++) {

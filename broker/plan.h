@@ -25,8 +25,7 @@ struct plan_request {
     uint32_t chunk_count; /* 0 = by grain */
 };
 
-/* -EINVAL with words when two inputs would give one output name (FILES kernels), -E2BIG beyond a
- * million chunks. */
+/* -E2BIG with words beyond a million chunks. */
 int plan_make(const struct plan_request *request, struct plan *ret, struct sw_err *err);
 void plan_done(struct plan *plan);
 

@@ -33,6 +33,8 @@ static int link_all(const struct data_prepare *request,
 }
 
 static int plan_it(const struct data_prepare *request,
+                   struct names *names,
+                   int job_fd,
                    struct sw_manifest *manifest,
                    struct plan *plan,
                    struct sw_err *err)
@@ -41,6 +43,9 @@ static int plan_it(const struct data_prepare *request,
     int r = sw_params_parse(request->kernel, request->params, request->n_params, &values, err);
     if (r == 0)
         r = sw_manifest_parse(manifest, err);
+    struct names_request named = {request->job, request->add, job_fd, request->kernel, &values};
+    if (r == 0)
+        r = names_add(names, &named, manifest, err);
     if (r < 0)
         return r;
     uint64_t bytes = 0;
@@ -59,6 +64,7 @@ static int plan_it(const struct data_prepare *request,
 }
 
 int prepare(const struct data_prepare *request,
+            struct names *names,
             int jobs_fd,
             int uploads_fd,
             struct plan *ret_plan,
@@ -74,7 +80,7 @@ int prepare(const struct data_prepare *request,
         return sw_fail(err, -r, "job folder: %s", strerror(-r));
     r = link_all(request, job_fd, uploads_fd, &manifest.bytes, err);
     if (r == 0)
-        r = plan_it(request, &manifest, &plan, err);
+        r = plan_it(request, names, job_fd, &manifest, &plan, err);
     if (r == 0) {
         r = sw_plan_write(job_fd, request->add, &plan.head, plan.pieces, plan.n, &manifest.bytes);
         if (r < 0)
@@ -83,9 +89,11 @@ int prepare(const struct data_prepare *request,
     sw_manifest_done(&manifest);
     sw_release(plan.pieces); /* they are on disk now */
     plan.pieces = NULL;
-    if (r < 0)
+    if (r < 0) {
+        names_forget(names, request->job);
         plan_done(&plan);
-    else
+    } else {
         *ret_plan = plan;
+    }
     return r;
 }

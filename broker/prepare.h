@@ -3,9 +3,11 @@
 #define BROKER_PREPARE_H
 
 #include "broker/data.h"
+#include "broker/names.h"
 
 /* -ENOENT, -EAGAIN, -EINVAL, -E2BIG, -ENOSPC ... with words. The plan comes without its pieces. */
 int prepare(const struct data_prepare *request,
+            struct names *names,
             int jobs_fd,
             int uploads_fd,
             struct plan *ret_plan,

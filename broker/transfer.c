@@ -24,15 +24,36 @@ is_valid(struct data_actor *actor, const struct sw_frames *frames, const struct 
 static void reply(struct data_actor *actor,
                   const void *route,
                   size_t route_size,
-                  enum sw_message_type type,
-                  const void *message,
-                  const void *payload,
-                  size_t size)
+                  const struct sw_msg_stored *answer)
 {
     sw_buf_clear(&actor->header);
-    sw_encode(type, message, &actor->header);
-    sw_link_send(actor->router, route, route_size, &actor->header, payload,
-                 size); /* gone: it asks again */
+    sw_encode(SW_MSG_STORED, answer, &actor->header);
+    sw_link_send(actor->router, route, route_size, &actor->header, NULL,
+                 0); /* gone: it asks again */
+}
+
+/* Reads into *message, which is initialised either way: what is sent is not copied again. */
+static int read_slice(struct data_actor *actor,
+                      const struct sw_msg_fetch *m,
+                      zmq_msg_t *message,
+                      struct sw_err *err)
+{
+    size_t got = 0, size = SW_MIN((size_t)m->size, SW_SLICE_BYTES_MAX);
+    if (zmq_msg_init_size(message, size) < 0)
+        abort(); /* a slice: as any small allocation */
+    int r = source_read(actor->source, m->job, (uint32_t)m->chunk, m->offset, zmq_msg_data(message),
+                        size, &got, NULL, err);
+    if (r == 0 && got == size)
+        return 0;
+    zmq_msg_t whole; /* a message cannot shrink */
+    zmq_msg_init(&whole);
+    zmq_msg_move(&whole, message);
+    if (zmq_msg_init_size(message, r < 0 ? 0 : got) < 0)
+        abort();
+    if (r == 0 && got)
+        memcpy(zmq_msg_data(message), zmq_msg_data(&whole), got);
+    zmq_msg_close(&whole);
+    return r;
 }
 
 static void fetch(struct data_actor *actor, struct sw_frames *frames, const struct sw_msg_fetch *m)
@@ -40,13 +61,12 @@ static void fetch(struct data_actor *actor, struct sw_frames *frames, const stru
     struct lease lease = {m->job, m->chunk, m->n, m->token};
     struct sw_msg_slice answer = {.job = m->job, .chunk = m->chunk, .n = m->n, .offset = m->offset};
     struct sw_err err = {"this lease is not known here"};
-    size_t got = 0, size = SW_MIN((size_t)m->size, SW_SLICE_BYTES_MAX);
-    int r = is_valid(actor, frames, &lease) ? 0 : -ESTALE;
-    sw_buf_clear(&actor->slice);
-    uint8_t *room = sw_buf_reserve(&actor->slice, SW_SLICE_BYTES_MAX);
-    if (r == 0)
-        r = source_read(actor->source, m->job, (uint32_t)m->chunk, m->offset, room, size, &got,
-                        NULL, &err);
+    zmq_msg_t slice;
+    int r = -ESTALE;
+    if (is_valid(actor, frames, &lease))
+        r = read_slice(actor, m, &slice, &err);
+    else
+        zmq_msg_init(&slice);
     if (r == -ESTALE)
         answer.error = sw_str_of("stale");
     else if (r < 0)
@@ -54,8 +74,10 @@ static void fetch(struct data_actor *actor, struct sw_frames *frames, const stru
     if (r == -EBADMSG)
         sw_log(SW_LOG_ERROR, "input corrupt job=%ju chunk=%ju error=%s", (uintmax_t)m->job,
                (uintmax_t)m->chunk, err.text);
-    reply(actor, zmq_msg_data(&frames->route), zmq_msg_size(&frames->route), SW_MSG_SLICE, &answer,
-          room, r < 0 ? 0 : got);
+    sw_buf_clear(&actor->header);
+    sw_encode(SW_MSG_SLICE, &answer, &actor->header);
+    sw_link_send_take(actor->router, zmq_msg_data(&frames->route), zmq_msg_size(&frames->route),
+                      &actor->header, &slice); /* gone: it asks again */
 }
 
 /* Sums of the whole output, then both files and the folder to the disk; answered by
@@ -125,8 +147,7 @@ static void store(struct data_actor *actor, struct sw_frames *frames, const stru
     }
     if (r == -EBUSY)
         return; /* no answer yet: the last part is sent again */
-    reply(actor, zmq_msg_data(&frames->route), zmq_msg_size(&frames->route), SW_MSG_STORED, &answer,
-          NULL, 0);
+    reply(actor, zmq_msg_data(&frames->route), zmq_msg_size(&frames->route), &answer);
 }
 
 void transfer_drain(struct data_actor *actor)
@@ -162,7 +183,7 @@ void transfer_synced(struct data_actor *actor)
             continue;
         if (synced.status < 0)
             waiting->answer.error = sw_str_of("failed");
-        reply(actor, waiting->route, waiting->route_size, SW_MSG_STORED, &waiting->answer, NULL, 0);
+        reply(actor, waiting->route, waiting->route_size, &waiting->answer);
         HASH_DEL(actor->stores, waiting);
         sw_release(waiting);
     }

@@ -15,11 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNKS_A_PAGE 100
-
 struct show {
     unsigned status;
-    bool with_chunks;
+    size_t chunks_max; /* 0: without */
     uint64_t job, from, next;
     json_t *answer, *chunks;
     struct layout *layout;
@@ -42,7 +40,7 @@ static void ask_chunks(struct request *r, struct show *show);
 
 static void finish(struct request *r, struct show *show)
 {
-    if (show->with_chunks) {
+    if (show->chunks_max) {
         json_object_set(show->answer, "chunks", show->chunks);
         json_object_set_new(show->answer, "nextChunkCursor", cursor_json('c', show->next));
     }
@@ -69,7 +67,7 @@ static void took_chunks(struct request *r, void *arg, const struct sw_message *a
     show->next = chunks->next;
     for (size_t i = 0; i < chunks->n_rows; i++)
         json_array_append_new(show->chunks, chunk_of(r, show, &chunks->rows[i]));
-    if (show->next && chunks->n_rows && json_array_size(show->chunks) < CHUNKS_A_PAGE)
+    if (show->next && chunks->n_rows && json_array_size(show->chunks) < show->chunks_max)
         ask_chunks(r, show);
     else
         finish(r, show);
@@ -80,7 +78,7 @@ static void ask_chunks(struct request *r, struct show *show)
     size_t have = json_array_size(show->chunks);
     struct sw_msg_get_chunks get = {.job = show->job,
                                     .from = have ? show->next : show->from,
-                                    .limit = CHUNKS_A_PAGE - have,
+                                    .limit = show->chunks_max - have,
                                     .full = show->layout != NULL};
     ask_broker(r, SW_MSG_GET_CHUNKS, &get, SW_MSG_CHUNKS, took_chunks, show);
 }
@@ -88,7 +86,7 @@ static void ask_chunks(struct request *r, struct show *show)
 static void go_on(struct request *r, struct show *show)
 {
     show->chunks = json_array();
-    if (show->with_chunks)
+    if (show->chunks_max)
         ask_chunks(r, show);
     else
         finish(r, show);
@@ -151,16 +149,16 @@ static void took_job(struct request *r, void *arg, const struct sw_message *answ
     show->answer = json_pack("{s:o}", "job", job_json(row));
     if (job_is_final(row))
         results_get(r, row, WANT_RESULT, true, composed_is_there, show);
-    else if (row->completed_chunks && show->with_chunks)
+    else if (row->completed_chunks && show->chunks_max)
         results_get(r, row, WANT_LAYOUT, true, composed_is_there, show);
     else
         go_on(r, show);
 }
 
-void job_show(struct request *r, unsigned status, uint64_t job, uint64_t from, bool with_chunks)
+void job_show(struct request *r, unsigned status, uint64_t job, uint64_t from, size_t chunks_max)
 {
     struct show *show = sw_alloc(1, sizeof *show);
-    *show = (struct show){.status = status, .job = job, .from = from, .with_chunks = with_chunks};
+    *show = (struct show){.status = status, .job = job, .from = from, .chunks_max = chunks_max};
     request_keep(r, show, show_free);
     struct sw_msg_get_jobs get = {.job = job, .limit = 1};
     ask_broker(r, SW_MSG_GET_JOBS, &get, SW_MSG_JOBS, took_job, show);

@@ -10,8 +10,10 @@
 /* As it stands in a list: the files of its result are left out, `more` says so. */
 json_t *job_json(const struct sw_msg_job *row);
 
-/* `{job, chunks, nextChunkCursor}` with the chunks from `from`, or only `{job}`. */
-void job_show(struct request *, unsigned status, uint64_t job, uint64_t from, bool with_chunks);
+#define CHUNKS_A_PAGE 100
+
+/* `{job, chunks, nextChunkCursor}` with the chunks from `from`, or only `{job}` for no chunks. */
+void job_show(struct request *, unsigned status, uint64_t job, uint64_t from, size_t chunks_max);
 
 /* The id in the route's argument; false: answered 404. */
 bool job_argument(struct request *, uint64_t *ret_job);

@@ -75,10 +75,11 @@ void jobs_list(struct request *r)
 
 void jobs_get(struct request *r)
 {
-    static const char *const keys[] = {"chunkCursor", NULL};
-    uint64_t job, from;
-    if (query_only(r, keys) && cursor_read(r, "chunkCursor", 'c', &from) && job_argument(r, &job))
-        job_show(r, MHD_HTTP_OK, job, from, true);
+    static const char *const keys[] = {"chunkCursor", "chunkLimit", NULL};
+    uint64_t job, from, limit = CHUNKS_A_PAGE;
+    if (query_only(r, keys) && cursor_read(r, "chunkCursor", 'c', &from) &&
+        query_number(r, "chunkLimit", 0, CHUNKS_A_PAGE, &limit) && job_argument(r, &job))
+        job_show(r, MHD_HTTP_OK, job, from, limit);
 }
 
 /* ---- why ---- */
@@ -113,7 +114,7 @@ static uint64_t *keep(struct request *r, uint64_t job)
 static void changed(struct request *r, void *job, const struct sw_message *answer)
 {
     (void)answer;
-    job_show(r, MHD_HTTP_OK, *(uint64_t *)job, 0, false);
+    job_show(r, MHD_HTTP_OK, *(uint64_t *)job, 0, 0);
 }
 
 static void change(struct request *r, enum sw_message_type type, void *message, uint64_t job)

@@ -113,7 +113,7 @@ static void sent(void *arg, const struct sw_message *answer, bool repeated)
         send_failed(submit, answer);
     else if (r->connection)
         job_show(r, answer->of.ok.existing && submit->s->key_given ? MHD_HTTP_OK : MHD_HTTP_CREATED,
-                 answer->of.ok.job, 0, true);
+                 answer->of.ok.job, 0, CHUNKS_A_PAGE);
     request_release(r);
 }
 

@@ -29,7 +29,7 @@ static void added(struct request *r, void *arg, const struct sw_message *answer)
 {
     struct adding *adding = arg;
     (void)answer;
-    job_show(r, MHD_HTTP_OK, adding->job, 0, false);
+    job_show(r, MHD_HTTP_OK, adding->job, 0, 0);
 }
 
 static void check_in_pool(void *arg)

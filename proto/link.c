@@ -221,6 +221,24 @@ void sw_frames_done(struct sw_frames *frames)
     frames->n = 0;
 }
 
+int sw_link_send_take(zsock_t *socket,
+                      const void *route,
+                      size_t route_size,
+                      const struct sw_buf *header,
+                      zmq_msg_t *payload)
+{
+    void *handle = zsock_resolve(socket);
+    int more = zmq_msg_size(payload) ? ZMQ_SNDMORE : 0, r = 0;
+    if (route && zmq_send(handle, route, route_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+        r = -errno;
+    if (r == 0 && zmq_send(handle, header->data, header->size, ZMQ_DONTWAIT | more) < 0)
+        r = -errno;
+    if (r == 0 && more && zmq_msg_send(payload, handle, ZMQ_DONTWAIT) < 0)
+        r = -errno;
+    zmq_msg_close(payload); /* empty once it is sent */
+    return r;
+}
+
 int sw_link_send(zsock_t *socket,
                  const void *route,
                  size_t route_size,
@@ -228,13 +246,11 @@ int sw_link_send(zsock_t *socket,
                  const void *payload,
                  size_t payload_size)
 {
-    void *handle = zsock_resolve(socket);
-    if (route && zmq_send(handle, route, route_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
-        return -errno;
-    if (zmq_send(handle, header->data, header->size,
-                 ZMQ_DONTWAIT | (payload_size ? ZMQ_SNDMORE : 0)) < 0)
-        return -errno;
-    if (payload_size && zmq_send(handle, payload, payload_size, ZMQ_DONTWAIT) < 0)
-        return -errno;
-    return 0;
+    zmq_msg_t msg;
+    int r = zmq_msg_init_size(&msg, payload_size);
+    assert(r == 0); /* at most a slice */
+    (void)r;
+    if (payload_size)
+        memcpy(zmq_msg_data(&msg), payload, payload_size);
+    return sw_link_send_take(socket, route, route_size, header, &msg);
 }

@@ -118,6 +118,12 @@ int sw_link_send(zsock_t *socket,
                  const struct sw_buf *header,
                  const void *payload,
                  size_t payload_size);
+/* The same with a payload that was made in its message: not copied. Closes it, sent or not. */
+int sw_link_send_take(zsock_t *socket,
+                      const void *route,
+                      size_t route_size,
+                      const struct sw_buf *header,
+                      zmq_msg_t *payload);
 
 /* ---- ZAP ---- */
 

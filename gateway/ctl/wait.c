@@ -19,7 +19,7 @@ static bool is_final(const char *status)
 
 int job_wait(struct ctl *ctl, const char *id, struct http_answer *ret, struct sw_err *err)
 {
-    AUTO(sw_text) char *path = path_of("jobs", id, "");
+    AUTO(sw_text) char *path = path_of("jobs", id, "?chunkLimit=0");
     for (int pause_ms = POLL_FIRST_MS;;
          pause_ms = SW_MIN(pause_ms + pause_ms / 4 + 1, POLL_LAST_MS)) {
         int r = http_get(ctl->http, path, ret, err);

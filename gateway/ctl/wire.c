@@ -61,6 +61,14 @@ static bool header_is(const char *line, size_t n, const char *name, const char *
     return true;
 }
 
+/* What does not fit is cut: it is used as given or not at all. */
+static void put_text(char *to, size_t room, const char *value)
+{
+    size_t size = strnlen(value, room - 1);
+    memcpy(to, value, size);
+    to[size] = 0;
+}
+
 static size_t take_header(char *line, size_t one, size_t n, void *arg)
 {
     struct http_answer *answer = arg;
@@ -74,9 +82,9 @@ static size_t take_header(char *line, size_t one, size_t n, void *arg)
     if (!strncmp(text, "HTTP/", 5)) /* after a 100 the real answer begins */
         answer->upload_offset = -1;
     else if (header_is(text, size, "location", &value))
-        snprintf(answer->location, sizeof answer->location, "%s", value);
+        put_text(answer->location, sizeof answer->location, value);
     else if (header_is(text, size, "etag", &value))
-        snprintf(answer->etag, sizeof answer->etag, "%s", value);
+        put_text(answer->etag, sizeof answer->etag, value);
     else if (header_is(text, size, "upload-offset", &value))
         answer->upload_offset = strtoll(value, NULL, 10);
     else if (header_is(text, size, "retry-after", &value))
