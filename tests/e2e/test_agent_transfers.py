@@ -68,6 +68,18 @@ def test_the_tail_is_asked_for_on_demand(hand, agent):
     assert output == b"second line\n"
 
 
+def test_nothing_of_an_input_is_left_for_the_next_one(hand, agent):
+    """Its memory is used again: a tail read behind the own bytes would be the earlier input's."""
+    hand.welcome()
+    filter_all = {"type": "filter", "params": {"pattern": "e"}, "fetch": True}
+    hand.assign(stream((b"long", b"earlier\n" * 400_000)), **filter_all)
+    hand.serve_until_result()
+    lines = b"e\n" * 900_000 + b"the last"
+    [grant] = hand.assign(stream((b"short", lines), tail=b" one\nnot its own e\n"), bytes=len(lines), **filter_all)
+    hand.serve_until_result()
+    assert hand.stored[grant["n"]] == lines + b" one\n"
+
+
 def test_a_lost_slice_is_asked_for_again(hand, agent):
     hand.welcome()
     data = os.urandom(600 << 10)
