@@ -109,7 +109,7 @@ static int http_once(struct http *http,
     if (!r && feed.failed)
         return feed.failed;
     if (ret->body.size && (ret->body.data[0] == '{' || ret->body.data[0] == '['))
-        ret->json = json_loadb((const char *)ret->body.data, ret->body.size, 0, NULL);
+        ret->json = json_loadb((const char *)ret->body.data, ret->body.size, JSON_ALLOW_NUL, NULL);
     return r;
 }
 

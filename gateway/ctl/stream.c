@@ -89,7 +89,8 @@ static int stream_judge(struct http_stream *stream, struct sw_err *err)
     }
     if (answer->status == 200)
         return sw_fail(err, ESTALE, "the result changed while it was fetched; fetch it again");
-    answer->json = json_loadb((const char *)answer->body.data, answer->body.size, 0, NULL);
+    answer->json =
+        json_loadb((const char *)answer->body.data, answer->body.size, JSON_ALLOW_NUL, NULL);
     http_refused(answer, err);
     if (!strcmp(answer->code, "cancelled"))
         return -CTL_ERR_CANCELLED;
