@@ -89,8 +89,10 @@ int input_hand_over(struct work *work)
 void input_end(struct agent *agent, struct work *work)
 {
     struct recipe *recipe = work->recipe;
+    /* cut: one that was handed back early would keep more than it is counted for */
     if (work->in.fd >= 0 && !work->in.piped && recipe->n_spares < INPUT_SPARES &&
-        work->in.got <= AGENT_SPARE_MAX - agent->spare_bytes) {
+        work->in.got <= AGENT_SPARE_MAX - agent->spare_bytes &&
+        ftruncate(work->in.fd, (off_t)work->in.got) == 0) {
         agent->spare_bytes += work->in.got;
         recipe->spares[recipe->n_spares++] =
             (struct spare){.fd = TAKE_FD(work->in.fd), .size = work->in.got};

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from hand_agent import agent, hand, hash_line, waiting_chunk  # noqa: F401 (fixtures)
 from hand_broker import SLICE, stream
+from system import until
 
 
 def test_fetched_input_and_stored_output(hand, agent):
@@ -78,6 +79,23 @@ def test_nothing_of_an_input_is_left_for_the_next_one(hand, agent):
     [grant] = hand.assign(stream((b"short", lines), tail=b" one\nnot its own e\n"), bytes=len(lines), **filter_all)
     hand.serve_until_result()
     assert hand.stored[grant["n"]] == lines + b" one\n"
+
+
+def test_an_input_given_back_early_keeps_no_memory(hand, agent):
+    """What is kept for the next input is counted by what came of this one."""
+    def kept():
+        fds = [f"/proc/{agent.pid}/fd/{fd}" for fd in os.listdir(f"/proc/{agent.pid}/fd")]
+        return sum(os.stat(fd).st_blocks * 512 for fd in fds if "chunk input" in os.readlink(fd))
+
+    hand.welcome()
+    hand.assign(stream((b"whole", bytes(8 << 20))), fetch=True)
+    hand.serve_until_result()
+    assert kept() > 8 << 20
+    [grant] = hand.assign(stream((b"begun", bytes(8 << 20))), fetch=True)
+    hand.slice(hand.expect_data("FETCH"))
+    until(lambda: hand.data.poll(0) and not hand.expect_data("FETCH")["offset"] < 1 << 20, "the next FETCH")
+    hand.say("REVOKE", leases=[hand.lease(grant)])
+    until(lambda: kept() <= 1 << 20, "memory given back", limit_s=5)
 
 
 def test_a_lost_slice_is_asked_for_again(hand, agent):
