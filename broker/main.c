@@ -65,7 +65,7 @@ static int open_state(struct broker *broker, struct sw_err *err)
         return sw_fail(err, errno, "state folder %s: %s", state, strerror(errno));
     int r = sw_dir_make(broker->state_fd, "jobs", 0750);
     if (r == 0)
-        r = sw_dir_make(broker->state_fd, "uploads", 02770);
+        r = sw_dir_make(broker->state_fd, "uploads", 0770); /* setgid by tmpfiles: mkdir cannot */
     if (r == 0)
         broker->jobs_fd = openat(broker->state_fd, "jobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (r < 0 || broker->jobs_fd < 0)

@@ -44,7 +44,7 @@ static int open_state(struct gateway *g, int *ret_lock_fd, struct sw_err *err)
         return sw_fail(err, errno, "state %s: %s", state, strerror(errno));
     int r = sw_dir_make(g->state_fd, "gateway", 0700);
     if (r == 0)
-        r = sw_dir_make(g->state_fd, "uploads", 02770);
+        r = sw_dir_make(g->state_fd, "uploads", 0770); /* setgid by tmpfiles: mkdir cannot */
     if (r < 0)
         return sw_fail(err, -r, "cannot make folders in %s: %s", state, strerror(-r));
     g->gateway_fd = openat(g->state_fd, "gateway", O_DIRECTORY | O_CLOEXEC | O_RDONLY);
