@@ -43,8 +43,10 @@ struct peer {
 struct peers {
     int keys_fd;
     struct peer *by_key;
-    int64_t mtime_ns;
-    bool changed; /* read anew; cleared by who acts on it */
+    uint64_t inode; /* of the file as it was read; all 0: none was there */
+    int64_t size, mtime_ns;
+    int unreadable; /* -errno that was logged */
+    bool changed;   /* read anew; cleared by who acts on it */
 };
 int peers_open(struct peers *peers, int state_fd, struct sw_keys *ret_keys, struct sw_err *err);
 void peers_close(struct peers *peers);
@@ -76,7 +78,6 @@ struct device {
     uint64_t load;
     bool broken;  /* a send failed: EV_UNREACHABLE is due */
     bool revoked; /* its key is not listed any more, and data knows */
-    bool waiting; /* its outbox has something */
     struct outbox out;
     UT_hash_handle hh;
 };

@@ -3,6 +3,7 @@
 #include "broker/broker.h"
 
 #include "base/io.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 
 #define PEERS_FILE      "peers"
 #define PEERS_BYTES_MAX ((size_t)1 << 20) /* 4,096 devices of 120 bytes twice over */
+#define LINE_MAX_BYTES  ((size_t)128)     /* key, role, name and what is between them */
 
 static const char *const role_names[] = {[ROLE_AGENT] = "agent",
                                          [ROLE_BROWSER] = "browser",
@@ -58,20 +60,44 @@ static void parse(struct peers *peers, char *text)
     }
 }
 
-void peers_reload(struct peers *peers)
+static void replace_list(struct peers *peers, const struct stat *st, char *text)
 {
-    struct stat st;
-    AUTO_BUF struct sw_buf text = {0};
-    if (fstatat(peers->keys_fd, PEERS_FILE, &st, 0) < 0)
-        return;
-    int64_t mtime_ns = st.st_mtim.tv_sec * (int64_t)1000000000 + st.st_mtim.tv_nsec;
-    if (mtime_ns == peers->mtime_ns ||
-        sw_file_read(peers->keys_fd, PEERS_FILE, PEERS_BYTES_MAX, &text) < 0)
-        return;
-    peers->mtime_ns = mtime_ns;
+    peers->inode = st->st_ino;
+    peers->size = st->st_size;
+    peers->mtime_ns = st->st_mtim.tv_sec * (int64_t)1000000000 + st->st_mtim.tv_nsec;
+    peers->unreadable = 0;
     peers->changed = true;
     forget_all(peers);
-    parse(peers, (char *)text.data);
+    parse(peers, text);
+}
+
+/* A list that is gone lets nobody in, as one whose lines were taken out. One that is there and
+ * cannot be read (a full table of descriptors, a disk that fails) says nothing: the old one counts.
+ */
+void peers_reload(struct peers *peers)
+{
+    struct stat st = {0};
+    AUTO_BUF struct sw_buf text = {0};
+    int r = fstatat(peers->keys_fd, PEERS_FILE, &st, 0) < 0 ? -errno : 0;
+    if (r == 0 && st.st_ino == peers->inode && st.st_size == peers->size &&
+        st.st_mtim.tv_sec * (int64_t)1000000000 + st.st_mtim.tv_nsec == peers->mtime_ns) {
+        peers->unreadable = 0;
+        return;
+    }
+    if (r == 0) /* looked at before it is read: what changes meanwhile is read the next time */
+        r = sw_file_read(peers->keys_fd, PEERS_FILE, PEERS_BYTES_MAX, &text);
+    if (r == 0) {
+        replace_list(peers, &st, (char *)text.data);
+    } else if (r == -ENOENT) {
+        if (peers->by_key) {
+            sw_log(SW_LOG_WARNING, "keys/peers is gone: nobody may come in");
+            replace_list(peers, &(struct stat){0}, NULL);
+        }
+    } else if (r != peers->unreadable) {
+        sw_log(SW_LOG_ERROR, "keys/peers cannot be read: the list before it counts error=\"%s\"",
+               strerror(-r));
+        peers->unreadable = r;
+    }
 }
 
 const struct peer *peers_find(const struct peers *peers, const char *key)
@@ -94,7 +120,7 @@ static int own_keys(int keys_fd, struct sw_keys *ret_keys, struct sw_err *err)
 
 int peers_open(struct peers *peers, int state_fd, struct sw_keys *ret_keys, struct sw_err *err)
 {
-    *peers = (struct peers){.keys_fd = -1, .mtime_ns = -1};
+    *peers = (struct peers){.keys_fd = -1};
     int r = sw_dir_make(state_fd, "keys", 0700);
     if (r == 0)
         peers->keys_fd = openat(state_fd, "keys", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -126,13 +152,42 @@ static bool is_there(const struct peers *peers, const char *file, const char *na
     return peer && !strcmp(peer->name, name);
 }
 
+/* The list with one more line: read before a key is made, since what replaces a list that could not
+ * be read whole would lock out those that stood in the rest. */
 static int
-add_line(struct peers *peers, const char *key, enum role role, const char *name, struct sw_err *err)
+read_list(const struct peers *peers, size_t more_bytes, struct sw_buf *ret, struct sw_err *err)
 {
-    AUTO_BUF struct sw_buf text = {0};
-    sw_file_read(peers->keys_fd, PEERS_FILE, PEERS_BYTES_MAX, &text); /* none yet: an empty list */
-    sw_buf_printf(&text, "%s %s %s\n", key, role_names[role], name);
-    int r = sw_file_replace(peers->keys_fd, PEERS_FILE, text.data, text.size, 0600);
+    int r = sw_file_read(peers->keys_fd, PEERS_FILE, PEERS_BYTES_MAX, ret);
+    if (r == -EFBIG || ret->size + more_bytes > PEERS_BYTES_MAX)
+        return sw_fail(err, EFBIG, "keys/peers: has room for %zu bytes: take out old lines",
+                       PEERS_BYTES_MAX);
+    if (r < 0 && r != -ENOENT) /* none yet: an empty list */
+        return sw_fail(err, -r, "keys/peers: %s", strerror(-r));
+    if (ret->size && ret->data[ret->size - 1] != '\n') /* an editor left the last line open */
+        sw_buf_put(ret, "\n", 1);
+    return 0;
+}
+
+static int add_peer(struct peers *peers,
+                    enum role role,
+                    const char *name,
+                    const char *file,
+                    const struct sw_keys *own,
+                    struct sw_err *err)
+{
+    AUTO_BUF struct sw_buf list = {0};
+    struct sw_keys keys;
+    int r = read_list(peers, LINE_MAX_BYTES, &list, err);
+    if (r == 0)
+        r = sw_keys_make(&keys);
+    if (r < 0)
+        return r;
+    memcpy(keys.server_key, own->public_key, sizeof keys.server_key);
+    r = sw_keys_write(file, &keys, err);
+    if (r < 0)
+        return r;
+    sw_buf_printf(&list, "%s %s %s\n", keys.public_key, role_names[role], name);
+    r = sw_file_replace(peers->keys_fd, PEERS_FILE, list.data, list.size, 0600);
     return r < 0 ? sw_fail(err, -r, "keys/peers: %s", strerror(-r)) : 0;
 }
 
@@ -140,7 +195,7 @@ int peers_add(int state_fd, const char *request, struct sw_err *err)
 {
     char role_name[16], name[64], file[4096];
     struct peers peers;
-    struct sw_keys own, keys;
+    struct sw_keys own;
     if (sscanf(request, "%15[^:]:%63[^:]:%4095[^\n]", role_name, name, file) != 3 ||
         role_of(role_name) == ROLE_NONE)
         return sw_fail(
@@ -154,14 +209,8 @@ int peers_add(int state_fd, const char *request, struct sw_err *err)
     if (r == 0)
         flock(peers.keys_fd,
               LOCK_EX); /* until it is closed: the list is read, changed and replaced */
-    if (r == 0 && !is_there(&peers, file, name)) {
-        r = sw_keys_make(&keys);
-        memcpy(keys.server_key, own.public_key, sizeof keys.server_key);
-        if (r == 0)
-            r = sw_keys_write(file, &keys, err);
-        if (r == 0)
-            r = add_line(&peers, keys.public_key, role_of(role_name), name, err);
-    }
+    if (r == 0 && !is_there(&peers, file, name))
+        r = add_peer(&peers, role_of(role_name), name, file, &own, err);
     peers_close(&peers);
     return r;
 }

@@ -1,6 +1,7 @@
 """The broker's wire against what is wrong, hostile, or from the wrong hands."""
 
 import contextlib
+import ctypes
 import os
 import subprocess
 
@@ -68,6 +69,75 @@ def test_a_revoked_key_is_out_within_seconds(broker, gateway, agent):
     data.send("FETCH", job=job, chunk=0, n=lease["n"], token=lease["token"], size=100)  # its connection still stands
     assert data.expect("SLICE")["error"] == "stale"
     data.close()
+
+
+def test_a_list_that_is_gone_lets_nobody_in(broker, gateway, agent):
+    a = agent()
+    a.hello()
+    peers = broker.state / "keys" / "peers"
+    kept = peers.with_suffix(".kept")
+    peers.rename(kept)
+    broker.broker.wait_log("key revoked")
+    broker.broker.wait_log("keys/peers is gone")
+    late = wire.Peer(broker.keys["b"], broker.broker_port)
+    with contextlib.suppress(zmq.Again):
+        late.send("GET_STATS", ref=1)
+    assert late.is_silent(1)
+    late.close()
+    kept.rename(peers)
+    b = agent("b")
+    b.hello()
+    assert broker.broker.log().count("keys/peers is gone") == 1
+
+
+def test_a_list_with_an_old_date_counts(broker, agent):
+    a = agent()
+    a.hello()
+    peers = broker.state / "keys" / "peers"
+    date = peers.stat().st_mtime_ns
+    new = peers.with_suffix(".tmp")
+    new.write_text(peers.read_text().replace(a.keys["public"], a.keys["public"][::-1]))
+    os.utime(new, ns=(date, date))
+    new.replace(peers)
+    broker.broker.wait_log("key revoked")
+
+
+def test_a_list_that_cannot_be_read_changes_nothing(broker, gateway, agent):
+    peers = broker.state / "keys" / "peers"
+    kept = peers.with_suffix(".kept")
+    os.link(peers, kept)
+    folder = peers.with_suffix(".folder")
+    folder.mkdir()
+    ctypes.CDLL(None, use_errno=True).renameat2(-100, bytes(folder), -100, bytes(peers), 2)  # they change places
+    assert peers.is_dir()
+    broker.broker.wait_log("keys/peers cannot be read")
+    a = agent()
+    a.hello()
+    gateway.ask("GET_STATS")
+    assert broker.broker.log().count("keys/peers cannot be read") == 1
+    peers.rmdir()
+    kept.replace(peers)
+
+
+def test_a_list_that_is_full_is_left_as_it_is(broker):
+    peers = broker.state / "keys" / "peers"
+    for filler in (2 << 20, (1 << 20) - peers.stat().st_size - 60):
+        before = peers.read_bytes()
+        full = before + b"#" * (filler - 1) + b"\n"
+        peers.write_bytes(full)
+        done = subprocess.run([broker.build / "broker" / "shadow-broker", "--state", broker.state, "--add-peer",
+                               f"agent:c:{broker.folder / 'c.key'}"], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 1 and "take out old lines" in done.stderr, done.stderr
+        assert peers.read_bytes() == full and not (broker.folder / "c.key").exists()
+        peers.write_bytes(before)
+
+
+def test_a_list_whose_last_line_is_open(broker, agent):
+    peers = broker.state / "keys" / "peers"
+    peers.write_text(peers.read_text().rstrip("\n"))
+    broker.keys["c"] = broker.add_peer("agent", "c", broker.folder / "c.key")
+    for name in ("a", "c"):
+        agent(name).hello()
 
 
 @pytest.mark.plain  # sanitizers multiply memory
