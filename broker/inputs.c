@@ -93,15 +93,6 @@ static uint64_t grain_for(const struct broker *broker, const struct card *card, 
     return sw_grain(SW_MAX(card->row->expected_bytes, bytes), core_slots_online(broker->core));
 }
 
-/* chunkCount of an open job is shared out among its ADDs by bytes, at least one each. */
-static uint32_t count_for(const struct card *card, uint64_t bytes)
-{
-    uint64_t count = card->row->chunk_count, expected = card->row->expected_bytes;
-    if (count == 0 || expected <= bytes)
-        return (uint32_t)count;
-    return (uint32_t)SW_MAX(count * bytes / expected, (uint64_t)1);
-}
-
 static int manifest_of(const struct sw_msg_input *inputs,
                        size_t n,
                        const struct sw_buf *payload,
@@ -166,7 +157,9 @@ static void add_inline(struct broker *broker,
                                   .manifest = &add->manifest,
                                   .first_chunk = card->next_chunk,
                                   .grain = grain_for(broker, card, request->payload.size),
-                                  .chunk_count = count_for(card, request->payload.size)};
+                                  .chunk_count =
+                                      plan_share((uint32_t)card->row->chunk_count,
+                                                 card->row->expected_bytes, request->payload.size)};
     if (r == 0)
         r = plan_make(&wanted, &plan, &err);
     if (r < 0) {

@@ -27,6 +27,14 @@ take_pieces(const struct sw_piece *pieces, size_t n, const uint32_t *entry_of, s
     }
 }
 
+uint32_t plan_share(uint32_t count, uint64_t expected, uint64_t bytes)
+{
+    typedef unsigned __int128 wide; /* both may be more than 2^44: 2^20 chunks of it */
+    if (count == 0 || expected <= bytes)
+        return count;
+    return (uint32_t)SW_MAX((wide)count * bytes / expected, (wide)1);
+}
+
 int plan_make(const struct plan_request *request, struct plan *ret, struct sw_err *err)
 {
     const struct sw_manifest *manifest = request->manifest;

@@ -25,6 +25,10 @@ struct plan_request {
     uint32_t chunk_count; /* 0 = by grain */
 };
 
+/* chunkCount of an open job is shared out among its ADDs by bytes, at least one each: the share of
+ * an ADD of `bytes` out of `expected` (0 or too few: not known). 0 stays 0. */
+uint32_t plan_share(uint32_t count, uint64_t expected, uint64_t bytes);
+
 /* -E2BIG with words beyond a million chunks. */
 int plan_make(const struct plan_request *request, struct plan *ret, struct sw_err *err);
 void plan_done(struct plan *plan);

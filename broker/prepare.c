@@ -51,15 +51,13 @@ static int plan_it(const struct data_prepare *request,
     uint64_t bytes = 0;
     for (size_t i = 0; i < manifest->n; i++)
         bytes += manifest->entries[i].size;
-    uint64_t expected = SW_MAX(request->expected_bytes, bytes), count = request->chunk_count;
-    if (count && expected > bytes) /* an open job's count is shared out among its ADDs by bytes */
-        count = SW_MAX((uint64_t)((double)count * (double)bytes / (double)expected), (uint64_t)1);
+    uint64_t expected = SW_MAX(request->expected_bytes, bytes);
     struct plan_request wanted = {.kernel = request->kernel,
                                   .values = &values,
                                   .manifest = manifest,
                                   .first_chunk = request->first_chunk,
                                   .grain = sw_grain(expected, request->grain_slots),
-                                  .chunk_count = (uint32_t)count};
+                                  .chunk_count = plan_share(request->chunk_count, expected, bytes)};
     return plan_make(&wanted, plan, err);
 }
 
