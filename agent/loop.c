@@ -127,12 +127,21 @@ static int64_t wake(const struct agent *agent)
     return at;
 }
 
+/* Where a unit watches the loop it does so from READY=1 on; and a machine that starts must not wait
+ * for a broker elsewhere. Without one READY=1 means welcomed. */
+static void tell_watcher(void)
+{
+    if (sd_watchdog_enabled(0, NULL) > 0)
+        sd_notify(0, "READY=1\nSTATUS=Waiting for the broker");
+}
+
 int agent_run(struct agent *agent)
 {
     AUTO_FD int signals = open_signals();
     zmq_pollitem_t *items = sw_alloc(OTHER_ITEMS + 2 * agent->n_lanes, sizeof *items);
     int r = signals < 0 ? -errno : 0;
     agent->now_ms = sw_boot_ms();
+    tell_watcher();
     while (r == 0 && !agent->stop) {
         size_t n = fill_items(agent, items, signals);
         int64_t wait = wake(agent) - sw_boot_ms();
