@@ -38,8 +38,9 @@ class Watched(Program):
         deadline = time.monotonic() + limit_s
         while select.select([self.notify], [], [], max(0, deadline - time.monotonic()))[0]:
             data, extra, _, _ = self.notify.recvmsg(4096, socket.CMSG_SPACE(12))
-            if b"WATCHDOG=1" in data.split(b"\n"):
-                return struct.unpack("3i", extra[0][2])[0]
+            pid = struct.unpack("3i", extra[0][2])[0]
+            if b"WATCHDOG=1" in data.split(b"\n") and pid:  # 0: from before we asked who speaks
+                return pid
         return None
 
     def drain(self):
