@@ -20,7 +20,6 @@ struct data_setup {
     const char *endpoint;  /* tcp://127.0.0.1:7421 */
     struct sw_keys keys;   /* the broker's */
     uint8_t token_key[16]; /* of lease tokens */
-    uint32_t epoch;
 };
 int data_open(const struct data_setup *setup, struct data **ret, struct sw_err *err);
 void data_close(struct data **data); /* ends the thread; unanswered requests are dropped */

@@ -14,8 +14,7 @@
 #define DATA_CACHE_BYTES ((size_t)64 << 20) /* plans and manifests */
 #define DATA_TURN                                                                                  \
     256 /* messages taken before the pipe is looked at again: one window of every 64th agent */
-#define DATA_STORES_MAX SYNC_REQUESTS_MAX /* outputs on their way to the disk */
-#define DATA_OPEN_MAX   64                /* job folders kept open */
+#define DATA_OPEN_MAX 64 /* job folders kept open */
 
 struct data_job {
     uint64_t job, nonce;
@@ -23,7 +22,7 @@ struct data_job {
     UT_hash_handle hh;
 };
 
-struct data_store { /* a STORE whose answer waits for the disk */
+struct data_store { /* a STORE whose answer waits for the disk: one a lease */
     uint64_t ref;
     uint8_t route[64];
     size_t route_size;

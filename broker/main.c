@@ -122,10 +122,8 @@ static int open_data(struct broker *broker, struct sw_err *err)
     AUTO(sw_text) char *endpoint = NULL;
     if (asprintf(&endpoint, "tcp://%s:%d", broker->config.listen, (int)broker->config.port + 1) < 0)
         return -ENOMEM;
-    struct data_setup setup = {.state_fd = broker->state_fd,
-                               .endpoint = endpoint,
-                               .keys = broker->keys,
-                               .epoch = broker->epoch};
+    struct data_setup setup = {
+        .state_fd = broker->state_fd, .endpoint = endpoint, .keys = broker->keys};
     memcpy(setup.token_key, broker->token_key, sizeof setup.token_key);
     return data_open(&setup, &broker->data, err);
 }

@@ -1,26 +1,26 @@
-/* Makes files durable for control or for `data`. What waits is taken together: the folders in the
- * order in which they first came, for each all its files and then itself, once. Never writes; the
- * only descriptors it keeps are those of requests under way. */
+/* Makes outputs durable for `data`. What waits is taken together: the folders in the order in which
+ * they first came, for each all its outputs and then itself, once. Reads an output to make its
+ * sums; the only descriptors it keeps are those of requests under way. */
 #include "broker/sync.h"
 
 #include "broker/actor.h"
+#include "files/output.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* A request under way, and then its reply. */
 struct task {
     struct sync_reply reply;
-    int folder_fd, fd; /* -1: none */
-    dev_t device;      /* of the folder */
+    int folder_fd;
+    dev_t device; /* of the folder */
     ino_t inode;
-    bool synced;
-    size_t n_names;
-    char *names; /* one after the other, each with its NUL; behind the task */
+    uint32_t chunk;
+    uint64_t n;
+    bool sealed; /* or failed to be */
 };
 
 struct sync {
@@ -30,45 +30,30 @@ struct sync {
 
 /* ---- the actor ---- */
 
-static void fail(struct task *task, int code, bool fatal)
+static void fail(struct task *task, int status, bool fatal)
 {
     if (task->reply.status == 0 || (fatal && !task->reply.fatal)) {
-        task->reply.status = -code;
+        task->reply.status = status;
         task->reply.fatal = fatal;
     }
 }
 
-static void sync_data(struct task *task, int fd)
+static void seal(struct task *task)
 {
-    if (fdatasync(fd) < 0)
-        fail(task, errno, true);
+    bool fatal = false;
+    int r = sw_output_seal(task->folder_fd, task->chunk, task->n, &fatal);
+    if (r < 0)
+        fail(task, r, fatal);
+    task->sealed = true;
 }
 
-static void sync_files(struct task *task)
-{
-    if (task->fd >= 0)
-        sync_data(task, task->fd);
-    const char *name = task->names;
-    for (size_t i = 0; i < task->n_names; i++, name += strlen(name) + 1) {
-        AUTO_FD int fd = openat(task->folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-            fail(task, errno, false);
-        else
-            sync_data(task, fd);
-    }
-    task->synced = true;
-}
-
-/* Without a folder a task is alone: its file had its name before. */
 static bool same_folder(const struct task *a, const struct task *b)
 {
-    return a == b || (a->folder_fd >= 0 && b->folder_fd >= 0 && a->inode == b->inode &&
-                      a->device == b->device);
+    return a->inode == b->inode && a->device == b->device;
 }
 
 static void answer(zsock_t *pipe, struct task *task)
 {
-    sw_fd_close(&task->fd);
     sw_fd_close(&task->folder_fd);
     actor_give(pipe, task);
 }
@@ -79,17 +64,17 @@ static size_t sync_folder(zsock_t *pipe, struct task **tasks, size_t n)
     struct task *first = tasks[0];
     for (size_t i = 0; i < n; i++)
         if (same_folder(first, tasks[i]))
-            sync_files(tasks[i]);
-    int code = first->folder_fd >= 0 && fsync(first->folder_fd) < 0 ? errno : 0;
+            seal(tasks[i]);
+    int r = fsync(first->folder_fd) < 0 ? -errno : 0;
     size_t left = 0;
     for (size_t i = 0; i < n; i++) {
         struct task *task = tasks[i];
-        if (!task->synced) {
+        if (!task->sealed) {
             tasks[left++] = task;
             continue;
         }
-        if (code)
-            fail(task, code, true);
+        if (r < 0)
+            fail(task, r, true);
         answer(pipe, task);
     }
     return left;
@@ -120,39 +105,21 @@ int sync_open(struct sync **ret_sync)
     return 0;
 }
 
-static struct task *task_new(const struct sync_request *request)
-{
-    size_t size = 0;
-    for (size_t i = 0; i < request->n_names; i++)
-        size += strlen(request->names[i]) + 1;
-    struct task *task = sw_alloc(1, sizeof *task + size);
-    char *name = task->names = (char *)(task + 1);
-    for (size_t i = 0; i < request->n_names; i++)
-        name = stpcpy(name, request->names[i]) + 1;
-    task->n_names = request->n_names;
-    task->reply.ref = request->ref;
-    task->folder_fd = task->fd = -1;
-    return task;
-}
-
 int sync_ask(struct sync *sync, const struct sync_request *request)
 {
-    assert(request->n_names <= SYNC_NAMES_MAX);
-    assert(request->folder_fd >= 0 || request->n_names == 0);
     if (sync->asked == SYNC_REQUESTS_MAX)
         return -EBUSY;
-    AUTO_FD int folder_fd = -1;
-    struct stat about = {0};
-    if (request->folder_fd >= 0) {
-        folder_fd = fcntl(request->folder_fd, F_DUPFD_CLOEXEC, 0);
-        if (folder_fd < 0 || fstat(folder_fd, &about) < 0)
-            return -errno;
-    }
-    struct task *task = task_new(request);
-    task->folder_fd = TAKE_FD(folder_fd);
-    task->device = about.st_dev;
-    task->inode = about.st_ino;
-    task->fd = request->fd;
+    AUTO_FD int folder_fd = fcntl(request->folder_fd, F_DUPFD_CLOEXEC, 0);
+    struct stat about;
+    if (folder_fd < 0 || fstat(folder_fd, &about) < 0)
+        return -errno;
+    struct task *task = sw_alloc(1, sizeof *task);
+    *task = (struct task){.reply.ref = request->ref,
+                          .folder_fd = TAKE_FD(folder_fd),
+                          .device = about.st_dev,
+                          .inode = about.st_ino,
+                          .chunk = request->chunk,
+                          .n = request->n};
     actor_give(zactor_sock(sync->actor), task);
     sync->asked++;
     return 0;

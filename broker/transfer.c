@@ -5,7 +5,6 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 struct lease { /* as FETCH and STORE name it */
@@ -80,42 +79,65 @@ static void fetch(struct data_actor *actor, struct sw_frames *frames, const stru
                       &actor->header, &slice); /* gone: it asks again */
 }
 
-/* Sums of the whole output, then both files and the folder to the disk; answered by
- * transfer_synced. */
+/* The lease's STORE that waits for the disk; few do. */
+static struct data_store *waiting_of(struct data_actor *actor, const struct sw_msg_store *m)
+{
+    for (struct data_store *store = actor->stores; store; store = store->hh.next)
+        if (store->answer.job == m->job && store->answer.chunk == m->chunk &&
+            store->answer.n == m->n)
+            return store;
+    return NULL;
+}
+
+static void set_route(struct data_store *store, const struct sw_frames *frames)
+{
+    zmq_msg_t *route = (zmq_msg_t *)&frames->route;
+    store->route_size = SW_MIN(zmq_msg_size(route), sizeof store->route);
+    memcpy(store->route, zmq_msg_data(route), store->route_size);
+}
+
+/* Asks `sync` for it; answered by transfer_synced. */
 static int make_durable(struct data_actor *actor,
                         const struct sw_frames *frames,
                         int folder,
                         const struct sw_msg_stored *answer)
 {
-    char name[SW_OUTPUT_PATH], sum_name[SW_OUTPUT_PATH + 8];
-    sw_output_path((uint32_t)answer->chunk, answer->n, name);
-    snprintf(sum_name, sizeof sum_name, "%s.sum", name);
-    AUTO_FD int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    AUTO_FD int sum_fd =
-        openat(folder, sum_name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (fd < 0 || sum_fd < 0)
-        return -errno;
-    int r = sw_sums_make(fd, sum_fd);
-    if (r < 0)
-        return r;
-    const char *names[] = {name, sum_name};
+    uint64_t ref = ++actor->last_ref;
+    int r = sync_ask(actor->sync, &(struct sync_request){.ref = ref,
+                                                         .folder_fd = folder,
+                                                         .chunk = (uint32_t)answer->chunk,
+                                                         .n = answer->n});
+    if (r < 0) /* as many as may be under way: the agent asks again */
+        return -EBUSY;
     struct data_store *store = sw_alloc(1, sizeof *store);
-    zmq_msg_t *route = (zmq_msg_t *)&frames->route;
-    store->ref = ++actor->last_ref;
+    store->ref = ref;
     store->answer = *answer;
     store->answer.last = true;
-    store->route_size = SW_MIN(zmq_msg_size(route), sizeof store->route);
-    memcpy(store->route, zmq_msg_data(route), store->route_size);
-    r = sync_ask(
-        actor->sync,
-        &(struct sync_request){
-            .ref = store->ref, .folder_fd = folder, .fd = -1, .names = names, .n_names = 2});
-    if (r < 0) { /* as many as may be under way: the agent asks again */
-        sw_release(store);
-        return -EBUSY;
-    }
+    set_route(store, frames);
     HASH_ADD(hh, actor->stores, ref, sizeof store->ref, store);
     return 0;
+}
+
+static void set_error(struct sw_msg_stored *answer, int r)
+{
+    answer->error = sw_str_of(r == -ESTALE                   ? "stale"
+                              : r == -ENOSPC || r == -EDQUOT ? "disk_full"
+                                                             : "failed");
+    if (r != -ESTALE)
+        sw_log(SW_LOG_WARNING, "output not stored job=%ju chunk=%ju error=%s",
+               (uintmax_t)answer->job, (uintmax_t)answer->chunk, strerror(-r));
+}
+
+/* What came once more after the end changes nothing and is answered as the first time. */
+static int append(int folder,
+                  const struct sw_msg_store *m,
+                  const void *bytes,
+                  size_t size,
+                  struct sw_msg_stored *answer)
+{
+    int r =
+        sw_output_append(folder, (uint32_t)m->chunk, m->n, m->offset, bytes, size, &answer->size);
+    return r == -EEXIST && m->offset + size == answer->size ? 0 : r;
 }
 
 static void store(struct data_actor *actor, struct sw_frames *frames, const struct sw_msg_store *m)
@@ -125,28 +147,26 @@ static void store(struct data_actor *actor, struct sw_frames *frames, const stru
     const void *bytes = frames->n > 1 ? sw_frame_data(frames, 1) : "";
     size_t size = frames->n > 1 ? sw_frame_size(frames, 1) : 0;
     int folder = -1, r = is_valid(actor, frames, &lease) ? 0 : -ESTALE;
+    struct data_store *waiting = r == 0 ? waiting_of(actor, m) : NULL;
+    if (waiting) { /* its bytes stay as they are; who asks again hears when they are durable */
+        set_route(waiting, frames);
+        return;
+    }
     if (r == 0) {
         folder = data_job_folder(actor, data_job_of(actor, m->job));
         r = folder < 0 ? folder : 0;
     }
     if (r == 0)
-        r = sw_output_append(folder, (uint32_t)m->chunk, m->n, m->offset, bytes, size,
-                             &answer.size);
+        r = append(folder, m, bytes, size, &answer);
     if (r == 0 && m->last) {
         r = make_durable(actor, frames, folder, &answer);
         if (r == 0)
             return;
     }
-    if (r < 0 && r != -ERANGE && r != -EBUSY) {
-        answer.error = sw_str_of(r == -ESTALE                   ? "stale"
-                                 : r == -ENOSPC || r == -EDQUOT ? "disk_full"
-                                                                : "failed");
-        if (r != -ESTALE)
-            sw_log(SW_LOG_WARNING, "output not stored job=%ju chunk=%ju error=%s",
-                   (uintmax_t)m->job, (uintmax_t)m->chunk, strerror(-r));
-    }
     if (r == -EBUSY)
         return; /* no answer yet: the last part is sent again */
+    if (r < 0 && r != -ERANGE && r != -EEXIST)
+        set_error(&answer, r);
     reply(actor, zmq_msg_data(&frames->route), zmq_msg_size(&frames->route), &answer);
 }
 
@@ -182,7 +202,7 @@ void transfer_synced(struct data_actor *actor)
         if (!waiting)
             continue;
         if (synced.status < 0)
-            waiting->answer.error = sw_str_of("failed");
+            set_error(&waiting->answer, synced.status);
         reply(actor, waiting->route, waiting->route_size, &waiting->answer);
         HASH_DEL(actor->stores, waiting);
         sw_release(waiting);

@@ -20,7 +20,8 @@ static void store(uint32_t chunk, uint64_t n, size_t size, uint64_t from)
     uint8_t *p = malloc(size + 1);
     fill(p, size, from);
     assert_int_equal(sw_output_append(place_fd, chunk, n, 0, p, size, &end), 0);
-    assert_int_equal(sw_output_sync(place_fd, chunk, n), 0);
+    bool fatal = true;
+    assert_int_equal(sw_output_seal(place_fd, chunk, n, &fatal), 0);
     free(p);
 }
 

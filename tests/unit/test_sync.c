@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "broker/sync.h"
+#include "files/output.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -80,19 +81,22 @@ static int tear_down(void **state)
     return 0;
 }
 
-static int make(int dir, const char *name)
+static void make(int folder_fd, uint32_t chunk)
 {
-    int fd = openat(dir, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, "x", 1), 1);
-    return fd;
+    uint64_t size;
+    assert_int_equal(sw_output_append(folder_fd, chunk, 9, 0, "x", 1, &size), 0);
 }
 
-static void ask(int folder_fd, int fd, const char *name, uint64_t ref)
+static void ask(int folder_fd, uint32_t chunk, uint64_t ref)
 {
-    struct sync_request request = {
-        .ref = ref, .folder_fd = folder_fd, .fd = fd, .names = &name, .n_names = name ? 1 : 0};
+    struct sync_request request = {.ref = ref, .folder_fd = folder_fd, .chunk = chunk, .n = 9};
     assert_int_equal(sync_ask(sync_actor, &request), 0);
+}
+
+static void make_and_ask(int folder_fd, uint64_t ref)
+{
+    make(folder_fd, (uint32_t)ref);
+    ask(folder_fd, (uint32_t)ref, ref);
 }
 
 static struct sync_reply next_reply(void)
@@ -124,29 +128,49 @@ static unsigned descriptors(void)
     return n;
 }
 
-static void test_files_and_their_folder_are_synced(void **state)
+static void test_an_output_its_sums_and_the_folder_are_synced(void **state)
 {
     (void)state;
     unsigned before = descriptors();
-    close(make(folder, "in.0"));
-    close(make(folder, "plan.0"));
-    const char *names[] = {"in.0", "plan.0"};
-    struct sync_request request = {
-        .ref = 5, .folder_fd = folder, .fd = -1, .names = names, .n_names = 2};
-    assert_int_equal(sync_ask(sync_actor, &request), 0);
-    names[0] = names[1] = NULL; /* copied */
+    make_and_ask(folder, 5);
     expect(5, 0, false);
     assert_int_equal(files, 2);
     assert_int_equal(folders, 1);
-    ask(folder, make(folder, "out.1"), NULL, 6);
+    assert_int_equal(faccessat(folder, "out.5.9.sum", F_OK, 0), 0);
+    ask(folder, 5, 6); /* it is sealed; but before a crash its name may not have been synced */
     expect(6, 0, false);
-    assert_int_equal(files, 3);
-    assert_int_equal(folders, 2);
-    ask(-1, make(folder, "out.1"), NULL, 7); /* an old name */
-    expect(7, 0, false);
-    assert_int_equal(files, 4);
+    assert_int_equal(files, 2);
     assert_int_equal(folders, 2);
     assert_int_equal(descriptors(), before);
+}
+
+static void test_sums_have_their_name_only_when_all_is_synced(void **state)
+{
+    (void)state;
+    gated = true;
+    make_and_ask(folder, 1);
+    for (int i = 0; i < 2; i++) { /* the bytes, the sums */
+        while (sem_wait(&arrived) < 0)
+            ;
+        assert_int_equal(faccessat(folder, "out.1.9.sum", F_OK, 0), -1);
+        sem_post(&gate);
+    }
+    expect(1, 0, false);
+    assert_int_equal(faccessat(folder, "out.1.9.sum", F_OK, 0), 0);
+}
+
+static void test_what_is_removed_meanwhile_leaves_nothing(void **state)
+{
+    (void)state;
+    gated = true;
+    make_and_ask(folder, 1);
+    while (sem_wait(&arrived) < 0)
+        ;
+    assert_int_equal(sw_output_remove(folder, 1, 9), 0);
+    gated = false;
+    sem_post(&gate);
+    expect(1, -ENOENT, false);
+    assert_int_equal(rmdir(place), 0);
 }
 
 static void test_what_waits_shares_the_fsync_of_its_folder(void **state)
@@ -155,19 +179,19 @@ static void test_what_waits_shares_the_fsync_of_its_folder(void **state)
     assert_int_equal(mkdirat(folder, "other", 0700), 0);
     int other = openat(folder, "other", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     gated = true;
-    ask(folder, make(folder, "first"), NULL, 0);
+    make_and_ask(folder, 0);
     while (sem_wait(&arrived) < 0)
         ;
     gated = false; /* the first stands at the gate; all that come now wait together */
     for (uint64_t i = 1; i <= 20; i++)
-        ask(i % 2 ? folder : other, make(i % 2 ? folder : other, "more"), NULL, i);
+        make_and_ask(i % 2 ? folder : other, i);
     sem_post(&gate);
     expect(0, 0, false);
     for (uint64_t i = 1; i <= 20; i += 2) /* the folder that came first, in order, then the other */
         expect(i, 0, false);
     for (uint64_t i = 2; i <= 20; i += 2)
         expect(i, 0, false);
-    assert_int_equal(files, 21);
+    assert_int_equal(files, 42);
     assert_int_equal(folders, 3);
     close(other);
 }
@@ -175,13 +199,13 @@ static void test_what_waits_shares_the_fsync_of_its_folder(void **state)
 static void test_a_missing_file_is_its_own_error(void **state)
 {
     (void)state;
-    close(make(folder, "there"));
-    assert_int_equal(symlinkat("there", folder, "link"), 0);
-    ask(folder, -1, "missing", 1);
+    make(folder, 3);
+    assert_int_equal(symlinkat("out.3.9", folder, "out.2.9"), 0);
+    ask(folder, 1, 1);
     expect(1, -ENOENT, false);
-    ask(folder, -1, "link", 2);
-    expect(2, -ELOOP, false);
-    ask(folder, -1, "there", 3);
+    ask(folder, 2, 2);
+    expect(2, -EBADMSG, false);
+    ask(folder, 3, 3);
     expect(3, 0, false);
 }
 
@@ -189,13 +213,13 @@ static void test_a_failed_sync_is_fatal(void **state)
 {
     (void)state;
     file_error = EIO;
-    ask(folder, make(folder, "a"), NULL, 1);
+    make_and_ask(folder, 1);
     expect(1, -EIO, true);
     file_error = 0;
     folder_error = ENOSPC;
-    ask(folder, make(folder, "b"), NULL, 2);
+    make_and_ask(folder, 2);
     expect(2, -ENOSPC, true);
-    ask(folder, -1, "missing", 3); /* the folder's failure counts more than the missing file */
+    ask(folder, 3, 3); /* the folder's failure counts more than the missing file */
     expect(3, -ENOSPC, true);
 }
 
@@ -205,28 +229,28 @@ static void test_requests_are_bounded(void **state)
     unsigned before = descriptors();
     gated = true;
     for (uint64_t i = 0; i < SYNC_REQUESTS_MAX; i++)
-        ask(folder, make(folder, "f"), NULL, i);
-    int fd = make(folder, "one more");
-    struct sync_request request = {.ref = 1, .folder_fd = folder, .fd = fd};
+        make_and_ask(folder, i);
+    struct sync_request request = {.ref = 1, .folder_fd = folder};
     assert_int_equal(sync_ask(sync_actor, &request), -EBUSY);
-    close(fd); /* not taken */
     gated = false;
-    for (unsigned i = 0; i < SYNC_REQUESTS_MAX; i++)
+    for (unsigned i = 0; i < 2 * SYNC_REQUESTS_MAX; i++)
         sem_post(&gate);
     for (uint64_t i = 0; i < SYNC_REQUESTS_MAX; i++)
         expect(i, 0, false);
     assert_int_equal(descriptors(), before);
     for (uint64_t i = 0; i < 10; i++)
-        ask(folder, make(folder, "f"), NULL, i);
+        make_and_ask(folder, 1000 + i);
     sync_close(&sync_actor); /* finishes the rest */
-    assert_int_equal(files, SYNC_REQUESTS_MAX + 10);
+    assert_int_equal(files, 2 * (SYNC_REQUESTS_MAX + 10));
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_files_and_their_folder_are_synced),
+        CASE(test_an_output_its_sums_and_the_folder_are_synced),
+        CASE(test_sums_have_their_name_only_when_all_is_synced),
+        CASE(test_what_is_removed_meanwhile_leaves_nothing),
         CASE(test_what_waits_shares_the_fsync_of_its_folder),
         CASE(test_a_missing_file_is_its_own_error),
         CASE(test_a_failed_sync_is_fatal),
