@@ -4,6 +4,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "broker/owner.h"
 #include "config/config.h"
 
 #include <errno.h>
@@ -197,7 +198,9 @@ int main(int argc, char **argv)
     umask(0007);
     sw_link_start(2);
     if (broker.config.add_peer) {
-        r = open_state(&broker, &err);
+        r = owner_become(broker.config.state, &err);
+        if (r == 0)
+            r = open_state(&broker, &err);
         if (r == 0)
             r = peers_add(broker.state_fd, broker.config.add_peer, &err);
         if (r < 0)

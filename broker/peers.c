@@ -4,6 +4,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "broker/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -146,7 +147,7 @@ static bool is_there(const struct peers *peers, const char *file, const char *na
 {
     struct sw_keys keys;
     struct sw_err ignored;
-    if (sw_keys_read(file, &keys, &ignored) < 0)
+    if (owner_keys_read(file, &keys, &ignored) < 0)
         return false;
     const struct peer *peer = peers_find(peers, keys.public_key);
     return peer && !strcmp(peer->name, name);
@@ -183,7 +184,7 @@ static int add_peer(struct peers *peers,
     if (r < 0)
         return r;
     memcpy(keys.server_key, own->public_key, sizeof keys.server_key);
-    r = sw_keys_write(file, &keys, err);
+    r = owner_keys_write(file, &keys, err);
     if (r < 0)
         return r;
     sw_buf_printf(&list, "%s %s %s\n", keys.public_key, role_names[role], name);
