@@ -1,5 +1,6 @@
 /* Start-up: what the store kept becomes the core's state again. Streams: a job's rows are never all
- * in memory. Folders without a row are removed. */
+ * in memory. A job that cannot be read ends (damaged.c), the others go on. Folders without a row
+ * are removed. */
 #include "broker/broker.h"
 
 #include "base/clock.h"
@@ -70,19 +71,22 @@ static int load_file(struct broker *broker,
     source_add(broker->source, job, add, first, n);
     data_add(broker->data, job, add, first, n);
     int r = sw_job_dir_open(broker->jobs_fd, job, &job_fd);
-    return r < 0 ? sw_fail(err, -r, "job %ju: its folder: %s", (uintmax_t)job, strerror(-r))
-                 : sw_plan_read(job_fd, add, ret_plan, err);
+    if (r < 0)
+        return sw_fail(err, -r, "its folder: %s", strerror(-r));
+    r = sw_plan_read(job_fd, add, ret_plan, err);
+    if (r == 0 && (ret_plan->head.first_chunk != first || ret_plan->head.n_chunks != n))
+        r = sw_fail(err, EBADMSG, "plan.%u is another ADD's", add);
+    return r;
 }
 
-int load_add_row(struct broker *broker, const struct sw_add_row *row, struct sw_err *err)
+static int load_add(struct broker *broker, const struct sw_add_row *row, struct sw_err *err)
 {
     struct sw_msg_add_row body;
     struct sw_plan_file from_disk = {0};
     struct card *card = card_find(broker, row->job);
     if (!card || sw_decode_record(&sw_record_add_row, row->body, row->body_size, &broker->row_arena,
                                   false, &body) < 0)
-        return sw_fail(err, EBADMSG, "job %ju: its row of ADD %u cannot be read",
-                       (uintmax_t)row->job, row->add);
+        return sw_fail(err, EBADMSG, "its row of ADD %u cannot be read", row->add);
     bool is_inline = body.plan.n > 0;
     int r = is_inline ? load_inline(broker, card, row->add, &body, err)
                       : load_file(broker, row->job, row->add, &body, &from_disk, err);
@@ -93,12 +97,21 @@ int load_add_row(struct broker *broker, const struct sw_add_row *row, struct sw_
         sizes_of(plan, sizes);
         r = core_load_add(broker->core, row->job, body.key, sizes, plan->head.n_chunks, body.files,
                           body.failed_files);
+        if (r < 0)
+            sw_fail(err, -r, "its ADD %u has more chunks than a job may have", row->add);
         sw_release(sizes);
         card->next_add = row->add + 1;
         card->next_chunk = (uint32_t)(body.first_chunk + body.chunks);
     }
     sw_plan_done(&from_disk);
     return r;
+}
+
+int load_add_row(struct broker *broker, const struct sw_add_row *row, struct sw_err *err)
+{
+    struct sw_err why = {""};
+    int r = load_add(broker, row, &why);
+    return r < 0 ? sw_fail(err, -r, "job %ju: %s", (uintmax_t)row->job, why.text) : 0;
 }
 
 int load_chunk_row(struct broker *broker, const struct sw_chunk_row *row)
@@ -120,26 +133,33 @@ int load_chunk_row(struct broker *broker, const struct sw_chunk_row *row)
 struct walk {
     struct broker *broker;
     struct sw_err *err;
+    bool damaged; /* this job's, not the store: err has the words */
     uint64_t jobs, chunks;
     uint64_t *ids;
     size_t room;
 };
+
+/* Not of the job is what the next start may do better: too little memory, a mode that is wrong. */
+static int damage(struct walk *walk, int r)
+{
+    walk->damaged =
+        r < 0 && r != -ENOMEM && r != -EMFILE && r != -ENFILE && r != -EACCES && r != -EPERM;
+    return r;
+}
 
 static int on_job(void *arg, const struct sw_row *row)
 {
     struct walk *walk = arg;
     sw_grow(&walk->ids, &walk->room, walk->jobs + 1, sizeof *walk->ids);
     walk->ids[walk->jobs++] = row->of.job.job;
-    int r = load_job_row(walk->broker, &row->of.job);
-    return r < 0 ? sw_fail(walk->err, -r, "job %ju: its row cannot be read",
-                           (uintmax_t)row->of.job.job)
-                 : 0;
+    load_job_row(walk->broker, &row->of.job); /* no card: it cannot be read */
+    return 0;
 }
 
 static int on_add(void *arg, const struct sw_row *row)
 {
     struct walk *walk = arg;
-    return load_add_row(walk->broker, &row->of.add, walk->err);
+    return damage(walk, load_add_row(walk->broker, &row->of.add, walk->err));
 }
 
 static int on_chunk(void *arg, const struct sw_row *row)
@@ -147,9 +167,21 @@ static int on_chunk(void *arg, const struct sw_row *row)
     struct walk *walk = arg;
     walk->chunks++;
     int r = load_chunk_row(walk->broker, &row->of.chunk);
-    return r < 0 ? sw_fail(walk->err, -r, "job %ju: chunk %u: its row does not fit its plan",
-                           (uintmax_t)row->of.chunk.job, row->of.chunk.chunk)
-                 : 0;
+    if (r < 0)
+        sw_fail(walk->err, -r, "job %ju: the row of chunk %u does not fit its plan",
+                (uintmax_t)row->of.chunk.job, row->of.chunk.chunk);
+    return damage(walk, r);
+}
+
+static int load_rows(struct walk *walk, uint64_t job)
+{
+    struct sw_store *store = journal_store(walk->broker->journal);
+    const struct sw_store_ops *ops = walk->broker->ops;
+    if (!card_find(walk->broker, job))
+        return damage(
+            walk, sw_fail(walk->err, EBADMSG, "job %ju: its row cannot be read", (uintmax_t)job));
+    int r = ops->adds(store, job, on_add, walk);
+    return r < 0 ? r : ops->chunks(store, job, 0, UINT32_MAX, on_chunk, walk);
 }
 
 static int on_device(void *arg, const struct sw_row *row)
@@ -175,13 +207,16 @@ static int on_device(void *arg, const struct sw_row *row)
 static int load_jobs(struct broker *broker, struct walk *walk)
 {
     struct sw_store *store = journal_store(broker->journal);
-    const struct sw_store_ops *ops = broker->ops;
-    int r = ops->jobs(store, &(struct sw_job_query){.unfinished = true, .limit = UINT32_MAX},
-                      on_job, walk);
+    int r = broker->ops->jobs(
+        store, &(struct sw_job_query){.unfinished = true, .limit = UINT32_MAX}, on_job, walk);
     for (uint64_t i = 0; r == 0 && i < walk->jobs; i++) {
-        r = ops->adds(store, walk->ids[i], on_add, walk);
-        if (r == 0)
-            r = ops->chunks(store, walk->ids[i], 0, UINT32_MAX, on_chunk, walk);
+        walk->damaged = false;
+        r = load_rows(walk, walk->ids[i]);
+        if (!walk->damaged)
+            continue;
+        struct sw_err why = *walk->err;
+        *walk->err = (struct sw_err){""};
+        r = damaged_end(broker, walk->ids[i], why.text, walk->err);
     }
     return r;
 }

@@ -78,8 +78,10 @@ void render_job(struct broker *broker,
     };
     if (core_job(broker->core, job, &view))
         live_numbers(&view, ret);
-    if (sw_str_is(ret->status, "failed")) { /* texts must not move while rows point into it: one
-                                               reserve by the caller */
+    if (sw_str_is(ret->status, "failed") && row->error.n) {
+        ret->error = row->error;
+    } else if (sw_str_is(ret->status, "failed")) { /* texts must not move while rows point into it:
+                                               one reserve by the caller */
         char *at = (char *)texts->data + texts->size;
         int n = snprintf(at, 96, "%ju of %ju files failed", (uintmax_t)ret->failed_files,
                          (uintmax_t)ret->total_files);

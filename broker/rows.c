@@ -26,6 +26,7 @@ static void count(const struct core_job_view *view, struct sw_msg_job_row *row)
         row->completed_at = sw_wall_ms();
     if (view->row_status == JOB_PROCESSING && row->completed_at) { /* RETRY */
         row->completed_at = 0;
+        row->error = (struct sw_str){0};
         row->retries++;
     }
 }

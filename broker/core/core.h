@@ -273,6 +273,8 @@ int core_load_chunk(struct core *core, uint64_t job, const struct core_load_chun
 /* Loading is over. `agents` were online: nothing is assigned until each has said HELLO, at most
  * CORE_SETTLE_MS. Jobs whose last chunk was already durable are ended now. */
 void core_loaded(struct core *core, const uint32_t *agents, size_t n, int64_t now_ms);
+/* Before core_loaded: what was loaded of a job goes again, since its other rows cannot be read. */
+void core_load_drop(struct core *core, uint64_t job);
 
 #include "broker/core/view.h"
 

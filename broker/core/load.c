@@ -97,3 +97,12 @@ void core_loaded(struct core *core, const uint32_t *agents, size_t n, int64_t no
     }
     core->dirty = true;
 }
+
+void core_load_drop(struct core *core, uint64_t id)
+{
+    struct job *job = job_of(core, id);
+    if (!job)
+        return;
+    key_forget(core, job, id);
+    job_free(core, job);
+}

@@ -11,7 +11,7 @@
  *     submit 0 [rR] [key K] [body B] [prio P] [kind K] [more]
  *     add J [rR] kK NxBYTES [failed N] [more], seal|cancel|retry|forget J [rR], set J [rR] [prio P]
  *     load J STATUS [sealed] [key K], loadadd J kK NxBYTES [failed N],
- *     loadchunk J/C STATE [attempts N] [losses N] [failed N], loaded [A]
+ *     loadchunk J/C STATE [attempts N] [losses N] [failed N], loaddrop J, loaded [A]
  * Questions: chunk J/C, job J, agent A, why J A
  * Leases are J/C#N, or J/C#E.N of another epoch than 1. Actions are written as render() in core_script.c does;
  * NOTEs are left out unless the line begins with `notes`. */

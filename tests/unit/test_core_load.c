@@ -136,6 +136,22 @@ SCRIPT(retry_finds_the_key_again,
     "ticks 300 -> drop 0 s1",
     "submit 0 r4 key 4 ->",
     "commit -> reply r3 ok 1; reply r4 exists 1")
+/* one whose rows cannot be read goes, with its chunks and its key; the others stay */
+SCRIPT(drop_of_one_that_is_damaged,
+    "load 5 processing sealed key 3 ->",
+    "loadadd 5 k1 3x100 -> 0",
+    "loadchunk 5/0 ready attempts 1 -> 0",
+    "loadchunk 5/1 done -> 0",
+    "load 6 pending sealed ->",
+    "loadadd 6 k1 1x100 -> 0",
+    "loaddrop 5 ->",
+    "loaddrop 5 ->",
+    "loaded ->",
+    "hello 1 s1 i1 5/0#0.7:r -> welcome 1 s1; taken 1 5/0#0.7",
+    "credit 1 chunks 3 -> assign 1 6/0#1",
+    "submit 0 r1 key 3 -> save 1 job 7 pending",
+    "commit -> reply r1 ok 7")
+
 /* what an agent failed before the cursor came by waits for another one; those behind it do not */
 SCRIPT(a_failed_one_does_not_block,
     "load 5 pending sealed ->",
@@ -160,6 +176,7 @@ int main(void)
         cmocka_unit_test(retry_of_one_with_nothing_failed),
         cmocka_unit_test(retry_of_one_that_is_being_forgotten),
         cmocka_unit_test(retry_finds_the_key_again),
+        cmocka_unit_test(drop_of_one_that_is_damaged),
         cmocka_unit_test(a_failed_one_does_not_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
