@@ -83,5 +83,5 @@ void ask_broker(struct request *r,
     *asking = (struct asking){
         .request = r, .asked = type, .expect = expect, .then = then, .context = context};
     request_hold(r);
-    broker_ask(r->gateway->broker, type, message, NULL, 0, asked, asking);
+    broker_ask(r->gateway->broker, type, message, NULL, 0, BROKER_PATIENCE_MS, asked, asking);
 }

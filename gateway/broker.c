@@ -19,8 +19,7 @@
 #include <string.h>
 #include <uthash.h>
 
-#define RESEND_MS  3000  /* longer than a commit on a slow disk */
-#define GIVE_UP_MS 12000 /* a broker that is restarted is back before */
+#define RESEND_MS  3000 /* longer than a commit on a slow disk */
 #define PROBE_MS   1000
 #define REBUILD_MS 5000 /* what a dead socket has queued is thrown away */
 #define TICK_MS    250
@@ -28,7 +27,7 @@
 
 struct ask {
     uint64_t ref;
-    int64_t asked_ms, sent_ms; /* sent_ms 0: not yet */
+    int64_t asked_ms, sent_ms, patience_ms; /* sent_ms 0: not yet */
     bool repeated;
     struct sw_buf header, payload;
     broker_done *done;
@@ -192,7 +191,7 @@ static void on_tick(uv_timer_t *timer)
     drain(broker);
     HASH_ITER(hh, broker->asks, ask, next)
     {
-        if (now_ms - ask->asked_ms >= GIVE_UP_MS) {
+        if (now_ms - ask->asked_ms >= ask->patience_ms) {
             metric_add(broker->gateway, METRIC_BROKER_SILENT, 1);
             end_ask(broker, ask, NULL);
         } else if (broker->there && now_ms - ask->sent_ms >= RESEND_MS) {
@@ -270,6 +269,7 @@ void broker_ask(struct broker *broker,
                 void *message,
                 const void *payload,
                 size_t payload_size,
+                int64_t patience_ms,
                 broker_done *done,
                 void *arg)
 {
@@ -281,6 +281,7 @@ void broker_ask(struct broker *broker,
     struct ask *ask = sw_alloc(1, sizeof *ask);
     ask->ref = ++broker->next_ref;
     ask->asked_ms = sw_boot_ms();
+    ask->patience_ms = patience_ms;
     ask->done = done;
     ask->arg = arg;
     memcpy(message, &ask->ref, sizeof ask->ref);

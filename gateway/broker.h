@@ -11,6 +11,9 @@
  * more than once, so an earlier copy may have done what this one finds done. */
 typedef void broker_done(void *arg, const struct sw_message *answer, bool repeated);
 
+#define BROKER_PATIENCE_MS 12000 /* a broker that is restarted is back before */
+#define BROKER_GLANCE_MS   2000  /* for whoever asks whether it is there: twice a probe's pause */
+
 /* Connects in the background; `there` is called once, with the first answer. */
 int broker_open(struct gateway *, void (*there)(void *arg), void *arg, struct sw_err *err);
 void broker_destroy(struct broker **);       /* nothing may wait */
@@ -25,6 +28,7 @@ void broker_ask(struct broker *,
                 void *message,
                 const void *payload,
                 size_t payload_size,
+                int64_t patience_ms,
                 broker_done *done,
                 void *arg);
 

@@ -63,5 +63,6 @@ void metrics_show(struct request *r)
 {
     struct sw_msg_get_stats get = {0};
     request_hold(r);
-    broker_ask(r->gateway->broker, SW_MSG_GET_STATS, &get, NULL, 0, took_stats, r);
+    broker_ask(r->gateway->broker, SW_MSG_GET_STATS, &get, NULL, 0, BROKER_PATIENCE_MS, took_stats,
+               r);
 }

@@ -121,8 +121,8 @@ static void ask_agents(struct status *status, struct sw_str after)
 {
     struct sw_msg_get_agents get = {.after = after};
     request_hold(status->request);
-    broker_ask(status->request->gateway->broker, SW_MSG_GET_AGENTS, &get, NULL, 0, took_agents,
-               status);
+    broker_ask(status->request->gateway->broker, SW_MSG_GET_AGENTS, &get, NULL, 0, BROKER_GLANCE_MS,
+               took_agents, status);
 }
 
 void status_show(struct request *r)
@@ -132,6 +132,7 @@ void status_show(struct request *r)
     *status = (struct status){.request = r, .waiting = 2};
     request_keep(r, status, status_free);
     request_hold(r);
-    broker_ask(r->gateway->broker, SW_MSG_GET_STATS, &get, NULL, 0, took_stats, status);
+    broker_ask(r->gateway->broker, SW_MSG_GET_STATS, &get, NULL, 0, BROKER_GLANCE_MS, took_stats,
+               status);
     ask_agents(status, (struct sw_str){0});
 }

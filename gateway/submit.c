@@ -145,7 +145,7 @@ static void send_it(struct submit *submit)
     };
     request_hold(r);
     broker_ask(r->gateway->broker, SW_MSG_SUBMIT, &message, as_inputs ? s->payload.data : NULL,
-               as_inputs ? s->payload.size : 0, sent, submit);
+               as_inputs ? s->payload.size : 0, BROKER_PATIENCE_MS, sent, submit);
 }
 
 static void prepare_in_pool(void *arg)

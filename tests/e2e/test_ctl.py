@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 from samples import read, reference, write
@@ -139,7 +140,12 @@ def test_cancel_why_and_exit_codes(start_system, folder):
 def test_doctor_names_a_dead_broker(system):
     assert "everything works" in system.ctl("doctor").stdout
     system.broker.kill()
+    begun = time.monotonic()
     assert json.loads(system.ctl("--json", "doctor", status=1).stdout)["broken"] == "broker"
+    assert "does not answer" in system.ctl("doctor", status=1).stdout
+    assert time.monotonic() - begun < 2 * 3
+    system.broker.start()
+    until(lambda: "everything works" in system.ctl("doctor", status=None).stdout, "all to be well again")
 
 
 def test_devices(system):
