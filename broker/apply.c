@@ -117,9 +117,7 @@ static void ended(struct broker *broker, const struct core_action *action)
     sw_log(SW_LOG_INFO, "job ended job=%ju seconds=%.1f%s", (uintmax_t)action->job,
            (double)(sw_wall_ms() - card->row->created_at) / 1000,
            action->forgotten ? " forgotten=1" : "");
-    broker->inline_bytes -= card->inline_bytes;
-    HASH_DEL(broker->cards, card);
-    card_destroy(&card);
+    card_end(broker, card);
 }
 
 void apply_action(struct broker *broker, const struct core_action *action)

@@ -3,6 +3,7 @@
 #ifndef BROKER_H
 #define BROKER_H
 
+#include "broker/cards.h"
 #include "broker/core/core.h"
 #include "broker/data.h"
 #include "broker/history.h"
@@ -102,39 +103,6 @@ struct kinds {
 /* -1: the table is full. */
 int kind_of(struct kinds *kinds, struct sw_str type, uint64_t rev);
 
-/* ---- cards.c: what the core does not need to know of a live job ---- */
-struct inline_add {
-    uint32_t add, first_chunk;
-    struct sw_manifest manifest;
-    struct sw_plan_file plan;
-    struct sw_buf bytes;
-};
-struct request;
-struct card {
-    uint64_t job;
-    struct sw_msg_job_row *row;     /* owned clone */
-    const struct sw_kernel *kernel; /* NULL: this build has it no more */
-    struct sw_param_text *params;
-    struct sw_values values;
-    uint32_t kind;
-    struct inline_add *inlines;
-    size_t n_inlines, inline_room;
-    size_t inline_bytes;
-    uint32_t next_add, next_chunk; /* as prepared so far; core's may be behind */
-    struct request *adding; /* ADDs of a job are prepared one after the other; head of the queue */
-    UT_hash_handle hh;
-};
-struct card *card_new(struct sw_msg_job_row *row_take, struct kinds *kinds);
-void card_destroy(struct card **card);
-/* The kernel's parameters and values from the row; -EINVAL with words. */
-int card_check(struct card *card, struct sw_err *err);
-/* The input stream of an inline chunk, appended; false: it is not inline. */
-bool card_stream(const struct card *card, uint32_t chunk, struct sw_buf *ret_stream);
-const struct inline_add *card_inline(const struct card *card, uint32_t chunk);
-void card_replace_row(struct card *card, struct sw_msg_job_row *row_take);
-void card_drop_inline(struct card *card); /* the newest one */
-struct inline_add *card_add_inline(struct card *card, uint32_t add, uint32_t first_chunk);
-
 /* ---- requests.c: clients that wait ---- */
 struct request {
     uint64_t id; /* core's and history's ref */
@@ -149,10 +117,11 @@ struct request {
     bool seal;           /* after this ADD */
     const char *refused; /* the job is being taken back: this is the answer, with these words */
     struct sw_err words;
-    uint32_t total_chunks; /* GET_CHUNKS of an ended job: what its row said */
-    bool was_live;         /* GET_CHUNKS: of a live job when it was asked */
-    uint8_t rereads;       /* GET_JOBS: since jobs ended meanwhile */
-    struct request *next;  /* in card->adding */
+    uint32_t total_chunks;  /* GET_CHUNKS of an ended job: what its row said */
+    bool was_live;          /* GET_CHUNKS: of a live job when it was asked */
+    uint8_t rereads;        /* GET_JOBS: since jobs ended meanwhile */
+    struct request *next;   /* in a list of waiting ones */
+    struct request *joined; /* repeats: they get the same answer */
     UT_hash_handle hh;
 };
 
@@ -190,6 +159,7 @@ struct broker {
 /* loop.c */
 void broker_feed(struct broker *broker,
                  const struct core_event *event); /* and carries out every action */
+void broker_act(struct broker *broker);           /* every action that waits */
 int broker_run(struct broker *broker);
 /* recover.c: loads the store into the core and the cards */
 int recover(struct broker *broker, struct sw_err *err);
@@ -232,6 +202,7 @@ control_fn client_drain, client_resume;
 struct request *request_new(struct broker *broker, enum sw_message_type type, uint64_t ref);
 struct request *request_find(struct broker *broker, uint64_t id);
 void request_done(struct broker *broker, struct request *request);
+void request_append(struct request **list, struct request *request);
 void client_send(struct broker *broker,
                  const struct request *request,
                  enum sw_message_type type,
@@ -249,6 +220,8 @@ void client_reply(struct broker *broker, const struct core_action *action);
 void client_looked_up(struct broker *broker,
                       struct request *request,
                       const struct history_reply *reply);
+/* Does what it asks for when the job lives; else the store is asked first. */
+void client_run(struct broker *broker, struct request *request);
 /* NULL: the client was told that there is no room. Keeps a clone of the message where there is one.
  */
 struct request *client_remember(struct broker *broker,
@@ -263,6 +236,15 @@ void client_look_up(struct broker *broker,
 void submit_looked_up(struct broker *broker,
                       struct request *request,
                       const struct history_reply *reply);
+/* inline.c: into the card; of what fails nothing stays there. -E2BIG: an upload would do */
+int inline_plan(struct broker *broker,
+                struct card *card,
+                struct request *request,
+                const struct sw_msg_input *inputs,
+                size_t n,
+                struct plan *ret_plan,
+                struct sw_buf *ret_bytes,
+                struct sw_err *err);
 /* inputs.c */
 void inputs_queue(struct broker *broker, struct card *card, struct request *request);
 void inputs_prepared(struct broker *broker, struct data_prepared *prepared);
@@ -275,7 +257,6 @@ void query_answered(struct broker *broker,
                     const struct history_reply *reply);
 /* rows.c: to and from the store */
 void rows_save(struct broker *broker, const struct core_action *action);
-struct card *card_find(const struct broker *broker, uint64_t job);
 /* render.c: rows and live state as the wire's records */
 void render_job(struct broker *broker,
                 const struct sw_msg_job_row *row,

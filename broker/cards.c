@@ -44,6 +44,7 @@ void card_destroy(struct card **card)
         sw_plan_done(&(*card)->inlines[i].plan);
         sw_buf_done(&(*card)->inlines[i].bytes);
     }
+    sw_release((*card)->renamed);
     sw_release((*card)->inlines);
     sw_release((*card)->params);
     sw_release((*card)->row);
@@ -67,11 +68,14 @@ void card_drop_inline(struct card *card)
     sw_buf_done(&last->bytes);
 }
 
-void card_replace_row(struct card *card, struct sw_msg_job_row *row_take)
+void card_rename(struct card *card, struct sw_str name)
 {
     struct sw_err err;
+    struct sw_msg_job_row row = *card->row;
+    row.name = name;
+    struct sw_msg_job_row *renamed = sw_record_clone(&sw_record_job_row, &row);
     sw_release(card->row);
-    card->row = row_take;
+    card->row = renamed;
     point_params(card);
     card_check(card, &err); /* values point into the row; the same ones passed before */
 }
@@ -113,4 +117,27 @@ struct card *card_find(const struct broker *broker, uint64_t job)
     struct card *card = NULL;
     HASH_FIND(hh, broker->cards, &job, sizeof job, card);
     return card;
+}
+
+struct card *card_live(const struct broker *broker, uint64_t job)
+{
+    struct card *card = card_find(broker, job);
+    return card && !card->loading ? card : NULL;
+}
+
+void card_end(struct broker *broker, struct card *card)
+{
+    struct request *lists[] = {card->waiting, card->adding};
+    if (card->preparing) /* inputs_prepared has the head's answer */
+        lists[1] = card->adding->next;
+    broker->inline_bytes -= card->inline_bytes;
+    HASH_DEL(broker->cards, card);
+    card_destroy(&card);
+    for (size_t i = 0; i < SW_COUNT(lists); i++) {
+        for (struct request *request = lists[i], *next; request; request = next) {
+            next = request->next;
+            request->next = NULL;
+            client_run(broker, request);
+        }
+    }
 }

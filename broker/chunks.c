@@ -35,7 +35,7 @@ void client_get_chunks(struct broker *broker, const struct peer *peer, const voi
         client_remember(broker, SW_MSG_GET_CHUNKS, get->ref, get->job, message);
     if (!request)
         return;
-    request->was_live = card_find(broker, get->job) != NULL;
+    request->was_live = card_live(broker, get->job) != NULL;
     if (request->was_live)
         ask_rows(broker, request);
     else
@@ -107,6 +107,7 @@ static void chunks_page(struct broker *broker,
     AUTO_BUF struct sw_buf texts = {0};
     sw_buf_reserve(&texts, (size_t)limit * 64);
     size_t bytes = 0, i = 0;
+    bool live = card_live(broker, get->job) != NULL;
     broker->row_arena.used = 0;
     for (; at < total && at - from < limit && bytes < PAGE_BYTES_MAX; at++) {
         struct core_chunk_view view = {.state = without_row};
@@ -121,7 +122,8 @@ static void chunks_page(struct broker *broker,
         if (found && sw_decode_record(&sw_record_chunk_row, found->body, found->body_size,
                                       &broker->row_arena, true, &row) < 0)
             found = NULL;
-        if (!core_chunk(broker->core, get->job, at, &view) && found)
+        bool known = live && core_chunk(broker->core, get->job, at, &view);
+        if (!known && found)
             view = (struct core_chunk_view){.state = (enum core_chunk_state)found->state,
                                             .attempts = found->attempts,
                                             .losses = found->losses};
@@ -148,7 +150,7 @@ void chunks_answered(struct broker *broker,
     struct core_job_view view;
     struct sw_msg_job_row row;
     if (reply->kind == HISTORY_CHUNKS) {
-        bool live = core_job(broker->core, get->job, &view);
+        bool live = card_live(broker, get->job) && core_job(broker->core, get->job, &view);
         if (!live && request->was_live) { /* it ended meanwhile, and these rows lack its last */
             ask_job(broker, request);
             return;

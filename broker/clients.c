@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define REREADS_MAX 3 /* where a job ends faster than its row is read */
+
 static const struct {
     const char *code, *text;
 } words[] = {
@@ -27,6 +29,10 @@ void client_reply(struct broker *broker, const struct core_action *action)
     if (!request)
         return;
     request->job = action->job;
+    const struct sw_msg_set *set = request->type == SW_MSG_SET ? request->message : NULL;
+    struct card *card = set && set->has_name ? card_find(broker, action->job) : NULL;
+    if (card && action->code == CORE_OK)
+        card_rename(card, set->name);
     if (request->refused)
         client_error(broker, request, request->refused, "%s", request->words.text);
     else if (action->code == CORE_OK || action->code == CORE_EXISTS)
@@ -63,18 +69,56 @@ void client_look_up(struct broker *broker,
         client_error(broker, request, "busy", "too many look-ups are waiting: try again later");
 }
 
-/* Feeds the event when the job lives, else looks it up. */
-static void change(struct broker *broker, struct request *request, struct core_event event)
+static void feed(struct broker *broker, const struct request *request)
 {
-    if (!request)
-        return;
-    event.ref = request->id;
-    event.job = request->job;
-    if (card_find(broker, request->job))
-        broker_feed(broker, &event);
-    else
+    static const struct {
+        enum sw_message_type message;
+        enum core_event_type event;
+    } events[] = {{SW_MSG_SEAL, EV_SEAL},
+                  {SW_MSG_CANCEL, EV_CANCEL},
+                  {SW_MSG_RETRY, EV_RETRY},
+                  {SW_MSG_SET, EV_SET},
+                  {SW_MSG_FORGET, EV_FORGET}};
+    struct core_event event = {.ref = request->id, .job = request->job};
+    size_t i = 0;
+    while (events[i].message != request->type)
+        i++;
+    event.type = events[i].event;
+    if (event.type == EV_SET) {
+        const struct sw_msg_set *set = request->message;
+        event.of.set.has_priority = set->has_priority;
+        event.of.set.priority = (int32_t)set->priority;
+        event.payload =
+            set->has_name ? &set->name : NULL; /* into the row; shown when it is there */
+    }
+    broker_feed(broker, &event);
+}
+
+void client_run(struct broker *broker, struct request *request)
+{
+    struct card *card = card_find(broker, request->job);
+    if (!card)
         client_look_up(broker, request,
                        &(struct history_request){.kind = HISTORY_JOB, .job = request->job});
+    else if (card->loading && request->type == SW_MSG_RETRY)
+        request_append(&request_find(broker, card->loading)->joined, request);
+    else if (card->loading)
+        request_append(&card->waiting, request);
+    else if (request->type == SW_MSG_ADD || (request->type == SW_MSG_SEAL && card->adding))
+        inputs_queue(broker, card, request); /* after the ADDs before it */
+    else
+        feed(broker, request);
+}
+
+static void change(struct broker *broker,
+                   enum sw_message_type type,
+                   uint64_t ref,
+                   uint64_t job,
+                   const void *message)
+{
+    struct request *request = client_remember(broker, type, ref, job, message);
+    if (request)
+        client_run(broker, request);
 }
 
 void client_add(struct broker *broker, const struct peer *peer, const void *message)
@@ -82,79 +126,54 @@ void client_add(struct broker *broker, const struct peer *peer, const void *mess
     (void)peer;
     const struct sw_msg_add_inputs *add = message;
     struct request *request = client_remember(broker, SW_MSG_ADD, add->ref, add->job, add);
-    struct card *card = card_find(broker, add->job);
     if (request && broker->frames->n > 1)
         sw_buf_put(&request->payload, sw_frame_data(broker->frames, 1),
                    sw_frame_size(broker->frames, 1));
     if (request && add->n_inputs &&
         broker->inline_bytes + request->payload.size > BROKER_ARENA_BYTES)
         client_error(broker, request, "spill", "no room for inline inputs: send an upload");
-    else if (request && card)
-        inputs_queue(broker, card, request);
     else if (request)
-        client_look_up(broker, request,
-                       &(struct history_request){.kind = HISTORY_JOB, .job = add->job});
+        client_run(broker, request);
 }
 
 void client_seal(struct broker *broker, const struct peer *peer, const void *message)
 {
     (void)peer;
     const struct sw_msg_seal *seal = message;
-    struct request *request = client_remember(broker, SW_MSG_SEAL, seal->ref, seal->job, NULL);
-    struct card *card = card_find(broker, seal->job);
-    if (request && card && card->adding)
-        inputs_queue(broker, card, request); /* after the ADDs before it */
-    else
-        change(broker, request, (struct core_event){.type = EV_SEAL});
+    change(broker, SW_MSG_SEAL, seal->ref, seal->job, NULL);
 }
 
 void client_cancel(struct broker *broker, const struct peer *peer, const void *message)
 {
     (void)peer;
     const struct sw_msg_cancel *cancel = message;
-    change(broker, client_remember(broker, SW_MSG_CANCEL, cancel->ref, cancel->job, NULL),
-           (struct core_event){.type = EV_CANCEL});
+    change(broker, SW_MSG_CANCEL, cancel->ref, cancel->job, NULL);
 }
 
 void client_retry(struct broker *broker, const struct peer *peer, const void *message)
 {
     (void)peer;
     const struct sw_msg_retry *retry = message;
-    change(broker, client_remember(broker, SW_MSG_RETRY, retry->ref, retry->job, NULL),
-           (struct core_event){.type = EV_RETRY});
+    change(broker, SW_MSG_RETRY, retry->ref, retry->job, NULL);
 }
 
 void client_set(struct broker *broker, const struct peer *peer, const void *message)
 {
     (void)peer;
     const struct sw_msg_set *set = message;
-    struct request *request = client_remember(broker, SW_MSG_SET, set->ref, set->job, NULL);
-    struct card *card = card_find(broker, set->job);
-    if (!request)
-        return;
-    if (set->has_priority &&
-        (set->priority < CORE_PRIORITY_MIN || set->priority > CORE_PRIORITY_MAX)) {
+    struct request *request = client_remember(broker, SW_MSG_SET, set->ref, set->job, set);
+    if (request && set->has_priority &&
+        (set->priority < CORE_PRIORITY_MIN || set->priority > CORE_PRIORITY_MAX))
         client_error(broker, request, "bad_request", "priority: -100 to 100");
-        return;
-    }
-    if (card && set->has_name) {
-        struct sw_msg_job_row row = *card->row;
-        row.name = set->name;
-        struct sw_msg_job_row *renamed = sw_record_clone(&sw_record_job_row, &row);
-        card_replace_row(card, renamed);
-    }
-    struct core_event event = {.type = EV_SET};
-    event.of.set.has_priority = set->has_priority;
-    event.of.set.priority = (int32_t)set->priority;
-    change(broker, request, event);
+    else if (request)
+        client_run(broker, request);
 }
 
 void client_forget(struct broker *broker, const struct peer *peer, const void *message)
 {
     (void)peer;
     const struct sw_msg_forget *forget = message;
-    change(broker, client_remember(broker, SW_MSG_FORGET, forget->ref, forget->job, NULL),
-           (struct core_event){.type = EV_FORGET});
+    change(broker, SW_MSG_FORGET, forget->ref, forget->job, NULL);
 }
 
 static void
@@ -189,13 +208,16 @@ void client_resume(struct broker *broker, const struct peer *peer, const void *m
     drain(broker, SW_MSG_RESUME, m->ref, m->device_id);
 }
 
-/* A job that is not live: what its row says decides. */
+/* A job that is not live: what its row says decides. If a RETRY brought it back meanwhile, or
+ * brings it back now, or it ended once more after the row was read, that row is old. */
 static void ended_job(struct broker *broker, struct request *request, const struct sw_job_row *row)
 {
-    struct core_event event = {.type = EV_FORGET, .ref = request->id, .job = request->job};
     bool cancelled = row->status == JOB_CANCELLED;
-    if (request->type == SW_MSG_FORGET)
-        broker_feed(broker, &event);
+    if (card_find(broker, request->job) ||
+        (row->status < JOB_COMPLETED && request->rereads++ < REREADS_MAX))
+        client_run(broker, request);
+    else if (request->type == SW_MSG_FORGET)
+        feed(broker, request);
     else if (request->type == SW_MSG_SEAL || (request->type == SW_MSG_CANCEL && cancelled))
         client_ok(broker, request, request->job, 0, false);
     else if (request->type == SW_MSG_ADD || request->type == SW_MSG_RETRY ||
@@ -215,7 +237,9 @@ void client_looked_up(struct broker *broker,
                       struct request *request,
                       const struct history_reply *reply)
 {
-    if (reply->status < 0)
+    if (request->type == SW_MSG_RETRY && reply->kind != HISTORY_JOB)
+        reload_more(broker, request, reply);
+    else if (reply->status < 0)
         client_error(broker, request, "unavailable", "the store cannot be read: %s",
                      strerror(-reply->status));
     else if (request->type == SW_MSG_SUBMIT)
@@ -223,8 +247,6 @@ void client_looked_up(struct broker *broker,
     else if (request->type == SW_MSG_GET_JOBS || request->type == SW_MSG_GET_CHUNKS ||
              request->type == SW_MSG_GET_ADDS)
         query_answered(broker, request, reply);
-    else if (reply->kind != HISTORY_JOB)
-        reload_more(broker, request, reply);
     else if (reply->n == 0)
         client_error(broker, request, "not_found", "no such job");
     else

@@ -94,7 +94,7 @@ void client_get_why(struct broker *broker, const struct peer *peer, const void *
     struct sw_msg_reason rows[PAGE_DEVICES + 1];
     struct core_job_view view;
     size_t n = 0;
-    if (!core_job(broker->core, get->job, &view)) {
+    if (!card_live(broker, get->job) || !core_job(broker->core, get->job, &view)) {
         rows[n++] = (struct sw_msg_reason){
             .reason = sw_str_of("the job does not wait: it has ended, or is not known")};
     } else {

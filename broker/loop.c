@@ -14,7 +14,7 @@
 
 #define PEERS_LOOK_MS 1000 /* a revoked key is noticed within a second */
 
-static void drain_actions(struct broker *broker)
+void broker_act(struct broker *broker)
 {
     struct core_action action;
     while (core_next(broker->core, &action))
@@ -24,7 +24,7 @@ static void drain_actions(struct broker *broker)
 void broker_feed(struct broker *broker, const struct core_event *event)
 {
     core_feed(broker->core, event, sw_boot_ms());
-    drain_actions(broker);
+    broker_act(broker);
 }
 
 static int zap_decide(void *arg, const char *public_key, const char *domain)

@@ -44,7 +44,7 @@ void client_get_jobs(struct broker *broker, const struct peer *peer, const void 
     (void)peer;
     const struct sw_msg_get_jobs *get = message;
     struct request *request = client_remember(broker, SW_MSG_GET_JOBS, get->ref, get->job, message);
-    struct card *card = get->job ? card_find(broker, get->job) : NULL;
+    struct card *card = get->job ? card_live(broker, get->job) : NULL;
     if (!request)
         return;
     if (card) {
@@ -100,7 +100,7 @@ jobs_answered(struct broker *broker, struct request *request, const struct histo
     broker->row_arena.used = 0;
     for (; i < reply->n && bytes < PAGE_BYTES_MAX; i++) {
         const struct sw_job_row *found = &reply->rows[i].of.job;
-        const struct card *card = card_find(broker, found->job);
+        const struct card *card = card_live(broker, found->job);
         struct sw_msg_job_row row;
         last = found->job;
         if (card)

@@ -76,7 +76,7 @@ void render_job(struct broker *broker,
         .open = !row->sealed,
         .adds = row->adds,
     };
-    if (core_job(broker->core, job, &view))
+    if (card_live(broker, job) && core_job(broker->core, job, &view))
         live_numbers(&view, ret);
     if (sw_str_is(ret->status, "failed") && row->error.n) {
         ret->error = row->error;

@@ -49,11 +49,31 @@ void client_send(struct broker *broker,
         sw_log(SW_LOG_DEBUG, "answer lost type=%d error=%s", (int)type, strerror(-r));
 }
 
+void request_append(struct request **list, struct request *request)
+{
+    while (*list)
+        list = &(*list)->next;
+    *list = request;
+}
+
+static struct request *pop_joined(struct request *request)
+{
+    struct request *joined = request->joined;
+    if (joined) {
+        request->joined = joined->next;
+        joined->next = NULL;
+    }
+    return joined;
+}
+
 void client_ok(
     struct broker *broker, struct request *request, uint64_t job, uint32_t add, bool existing)
 {
     struct core_job_view view = {0};
-    core_job(broker->core, job, &view);
+    for (struct request *repeat; (repeat = pop_joined(request));)
+        client_ok(broker, repeat, job, add, repeat->type == SW_MSG_SUBMIT);
+    if (card_live(broker, job))
+        core_job(broker->core, job, &view);
     struct sw_msg_ok ok = {
         .ref = request->ref, .job = job, .add = add, .existing = existing, .chunks = view.chunks};
     client_send(broker, request, SW_MSG_OK, &ok);
@@ -68,6 +88,8 @@ void client_error(
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    for (struct request *repeat; (repeat = pop_joined(request));)
+        client_error(broker, repeat, code, "%s", text);
     struct sw_msg_error error = {.ref = request->ref,
                                  .code = sw_str_of(code),
                                  .message = sw_str_of(text),

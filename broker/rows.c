@@ -40,10 +40,17 @@ static void save_job(struct broker *broker, const struct core_action *action, st
         card->job = action->job;
         HASH_ADD(hh, broker->cards, job, sizeof card->job, card);
         data_job(broker->data, card->job, card->row->nonce);
+    } else if (action->payload) { /* SET */
+        const struct sw_str *name = action->payload;
+        sw_release(card->renamed);
+        card->renamed = sw_copy_text(name->p, name->n);
     }
     core_job(broker->core, action->job, &view);
     count(&view, card->row);
-    sw_encode_record(&sw_record_job_row, card->row, &broker->body);
+    struct sw_msg_job_row saved = *card->row;
+    if (card->renamed)
+        saved.name = sw_str_of(card->renamed);
+    sw_encode_record(&sw_record_job_row, &saved, &broker->body);
     row->kind = SW_ROW_JOB;
     row->of.job = (struct sw_job_row){
         .job = action->job,

@@ -33,10 +33,31 @@ new_card(struct broker *broker, const struct sw_msg_submit *submit, struct sw_st
     return card_new(sw_record_clone(&sw_record_job_row, &row), &broker->kinds);
 }
 
+static void key_hash(struct sw_str key, uint8_t ret_hash[16])
+{
+    crypto_generichash(ret_hash, 16, (const unsigned char *)key.p, key.n, NULL, 0);
+}
+
+/* The SUBMIT that made the key's job, if nothing was answered yet: its inputs may not be in. */
+static struct request *
+unanswered(struct broker *broker, const uint8_t key[16], const struct sw_msg_submit *submit)
+{
+    struct card *card = card_find(broker, core_key_job(broker->core, key));
+    return card && card->row->body_hash == submit->body_hash ? request_find(broker, card->submit)
+                                                             : NULL;
+}
+
 static void submit_now(struct broker *broker, struct request *request, struct sw_str key)
 {
     const struct sw_msg_submit *submit = request->message;
     struct sw_err err;
+    uint8_t hash[16];
+    key_hash(key, hash);
+    struct request *first = key.n ? unanswered(broker, hash, submit) : NULL;
+    if (first) {
+        request_append(&first->joined, request);
+        return;
+    }
     struct card *card = new_card(broker, submit, key);
     if (card_check(card, &err) < 0) {
         card_destroy(&card);
@@ -50,14 +71,14 @@ static void submit_now(struct broker *broker, struct request *request, struct sw
     event.of.submit.has_key = key.n > 0;
     event.of.submit.body_hash = submit->body_hash;
     event.of.submit.more = inputs || !submit->open;
-    if (key.n)
-        crypto_generichash(event.of.submit.key, 16, (const unsigned char *)key.p, key.n, NULL, 0);
+    memcpy(event.of.submit.key, hash, sizeof hash);
     broker_feed(broker, &event);
     if (card->job == 0) { /* refused, or the key's first job is the answer */
         card_destroy(&card);
         return;
     }
     request->job = card->job;
+    card->submit = request->id;
     request->submit = true;
     request->seal = !submit->open;
     if (inputs) {
@@ -111,9 +132,8 @@ void client_submit(struct broker *broker, const struct peer *peer, const void *m
     AUTO_BUF struct sw_buf key = {0};
     uint8_t hash[16];
     full_key(submit, &key);
-    if (key.size)
-        crypto_generichash(hash, sizeof hash, key.data, key.size, NULL, 0);
-    if (key.size && !core_knows_key(broker->core, hash))
+    key_hash((struct sw_str){(char *)key.data, key.size}, hash);
+    if (key.size && !core_key_job(broker->core, hash))
         client_look_up(broker, request,
                        &(struct history_request){.kind = HISTORY_KEY, .key = (char *)key.data});
     else
@@ -127,8 +147,10 @@ void submit_looked_up(struct broker *broker,
     const struct sw_msg_submit *submit = request->message;
     struct sw_msg_job_row row;
     AUTO_BUF struct sw_buf key = {0};
+    uint8_t hash[16];
     full_key(submit, &key);
-    if (reply->n == 0) {
+    key_hash((struct sw_str){(char *)key.data, key.size}, hash);
+    if (reply->n == 0 || core_key_job(broker->core, hash)) { /* what is known here is newer */
         submit_now(broker, request, (struct sw_str){(char *)key.data, key.size});
         return;
     }

@@ -180,10 +180,11 @@ enum core_action_type {
 };
 
 enum core_row {
-    ROW_JOB,    /* job: status, counters in the view */
-    ROW_ADD,    /* job, add, payload: of EV_ADD */
-    ROW_CHUNK,  /* job, chunk: state, attempts, losses, payload: of EV_DONE or EV_FAIL, NULL
-                   otherwise */
+    ROW_JOB,   /* job: status, counters in the view; payload: of EV_SUBMIT or EV_SET, NULL otherwise
+                */
+    ROW_ADD,   /* job, add, payload: of EV_ADD */
+    ROW_CHUNK, /* job, chunk: state, attempts, losses, payload: of EV_DONE or EV_FAIL, NULL
+                  otherwise */
     ROW_FORGET, /* job */
 };
 
@@ -270,6 +271,10 @@ struct core_load_chunk {
     uint32_t failed_files;
 };
 int core_load_chunk(struct core *core, uint64_t job, const struct core_load_chunk *chunk);
+/* An ended job that is loaded is not whole before its EV_RETRY: until then the loop feeds it
+ * nothing and shows nobody what the views say of it. When its rows cannot be read it goes again, by
+ * this: ENDED follows. */
+void core_unload(struct core *core, uint64_t job, int64_t now_ms);
 /* Loading is over. `agents` were online: nothing is assigned until each has said HELLO, at most
  * CORE_SETTLE_MS. Jobs whose last chunk was already durable are ended now. */
 void core_loaded(struct core *core, const uint32_t *agents, size_t n, int64_t now_ms);

@@ -231,7 +231,7 @@ static void set(struct core *core, struct job *job, const struct core_event *eve
         job_ring(core, job);
         core->dirty = true;
     }
-    save_job(core, job, job->row_status);
+    save(core, (struct core_action){.row = ROW_JOB, .job = job->id, .payload = event->payload});
     note(core, NOTE_JOB, job->id, 0, 0);
     reply_after(core, event->ref, CORE_OK, job->id, 0);
 }
@@ -266,7 +266,7 @@ void job_event(struct core *core, const struct core_event *event, int64_t now_ms
     else if (event->type == EV_SET)
         set(core, job, event, now_ms);
     else if (event->type == EV_RETRY)
-        retry_event(core, job, event);
+        retry_event(core, job, event, now_ms);
 }
 
 void job_tick(struct core *core, int64_t now_ms)

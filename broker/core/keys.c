@@ -14,9 +14,10 @@ struct known_key *key_find(const struct core *core, const uint8_t key[16])
     return known;
 }
 
-bool core_knows_key(const struct core *core, const uint8_t key[16])
+uint64_t core_key_job(const struct core *core, const uint8_t key[16])
 {
-    return key_find(core, key) != NULL;
+    const struct known_key *known = key_find(core, key);
+    return known ? known->job : 0;
 }
 
 static bool has_ended(const struct known_key *known)

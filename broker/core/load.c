@@ -21,7 +21,7 @@ void core_load_job(struct core *core, const struct core_load_job *load, int64_t 
 {
     core->loading = !core->started;
     if (job_of(core, load->job))
-        return; /* live already: a RETRY that came twice */
+        return;
     struct job *job = job_new(core, load->job, now_ms);
     job->kind = load->kind;
     job->priority = load->priority;
@@ -80,6 +80,13 @@ int core_load_chunk(struct core *core, uint64_t id, const struct core_load_chunk
         job->status = JOB_PROCESSING;
     job_ring(core, job);
     return 0;
+}
+
+void core_unload(struct core *core, uint64_t id, int64_t now_ms)
+{
+    struct job *job = job_of(core, id);
+    if (job && job->status >= JOB_COMPLETED) /* no other is shown as final */
+        retry_drop(core, job, now_ms);
 }
 
 void core_loaded(struct core *core, const uint32_t *agents, size_t n, int64_t now_ms)

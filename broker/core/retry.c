@@ -16,7 +16,15 @@ static void again(struct core *core, struct job *job, uint32_t index)
     save_chunk(core, job, index, NULL);
 }
 
-void retry_event(struct core *core, struct job *job, const struct core_event *event)
+/* Its key is that of an ended job again: a FORGET must find it among those. */
+void retry_drop(struct core *core, struct job *job, int64_t now_ms)
+{
+    key_ended(core, job, now_ms);
+    act(core, (struct core_action){.type = ACT_ENDED, .job = job->id});
+    job_free(core, job);
+}
+
+void retry_event(struct core *core, struct job *job, const struct core_event *event, int64_t now_ms)
 {
     bool reloaded = job->status >= JOB_COMPLETED; /* shown as final: it was loaded for this */
     enum core_code code = job->row_status == JOB_CANCELLED ? CORE_WAS_CANCELLED
@@ -27,10 +35,8 @@ void retry_event(struct core *core, struct job *job, const struct core_event *ev
                                                           : CORE_OK;
     if (code != CORE_OK) {
         reply_after(core, event->ref, code, job->id, 0);
-        if (reloaded) {
-            act(core, (struct core_action){.type = ACT_ENDED, .job = job->id});
-            job_free(core, job);
-        }
+        if (reloaded)
+            retry_drop(core, job, now_ms);
         return;
     }
     job->ending = false;

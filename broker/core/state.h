@@ -234,7 +234,11 @@ void key_tick(struct core *core, int64_t now_ms);
 void key_drop_all(struct core *core);
 
 /* retry.c */
-void retry_event(struct core *core, struct job *job, const struct core_event *event);
+void retry_event(struct core *core,
+                 struct job *job,
+                 const struct core_event *event,
+                 int64_t now_ms);
+void retry_drop(struct core *core, struct job *job, int64_t now_ms); /* it stays ended */
 
 /* pick.c, tail.c */
 void pick_run(struct core *core, int64_t now_ms);

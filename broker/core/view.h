@@ -67,7 +67,7 @@ enum core_why {
 enum core_why core_why(const struct core *core, uint64_t job, uint32_t agent);
 
 /* An idempotency key, or an ADD's key, that is known here: its request is a repeat. */
-bool core_knows_key(const struct core *core, const uint8_t key[16]);
+uint64_t core_key_job(const struct core *core, const uint8_t key[16]); /* 0: not known here */
 bool core_knows_add(const struct core *core, uint64_t job, uint64_t key);
 
 uint32_t core_slots_online(const struct core *core);

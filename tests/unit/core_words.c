@@ -200,6 +200,8 @@ static bool load(struct script *s, const char *verb, unsigned long job, const ch
         script_say(s, "%d", core_load_chunk(s->core, job, &row));
     } else if (strcmp(verb, "loaddrop") == 0) {
         core_load_drop(s->core, job);
+    } else if (strcmp(verb, "unload") == 0) {
+        core_unload(s->core, job, s->now_ms);
     } else if (strcmp(verb, "loaded") == 0) {
         uint32_t agent = (uint32_t)job;
         core_loaded(s->core, &agent, strchr(line, ' ') ? 1 : 0, s->now_ms);

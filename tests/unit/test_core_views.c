@@ -99,7 +99,7 @@ static void what_is_not_there(void **state)
     assert_true(core_agent(core, 2, &agent));
     assert_int_equal(core_why(core, 9, 2), WHY_NO_KERNEL);
     assert_int_equal(core_why(core, 1, 1), WHY_OFFLINE);
-    assert_false(core_knows_key(core, key));
+    assert_int_equal(core_key_job(core, key), 0);
     assert_true(core_knows_add(core, 1, 5));
     assert_false(core_knows_add(core, 1, 6));
     assert_false(core_knows_add(core, 1, 0));
