@@ -1,6 +1,7 @@
 """The builds that the tests run in, and meson's own tests within them."""
 
 from shell import ROOT, run
+from tally import all_passed
 
 BUILD_S = 900  # limit of one configure and build
 TESTS_S = 600  # limit of all meson tests of one build
@@ -53,8 +54,9 @@ def names(build_name, suites, wanted):
 
 def passes_alone(build_name, test, options):
     """Whether a test that failed among the others passes when it is run again by itself."""
-    return run(f"{build_name}-again", ["meson", "test", "-C", build_name, "--no-rebuild", "-t", 4, test],
-               AGAIN_S, {**SANITIZER_ENV, **options.env}).ok
+    done = run(f"{build_name}-again", ["meson", "test", "-C", build_name, "--no-rebuild", "-t", 4, test],
+               AGAIN_S, {**SANITIZER_ENV, **options.env})
+    return done.ok and all_passed(ROOT / build_name / "meson-logs" / "testlog.json")
 
 
 def meson_tests(tally, options, name, suites):

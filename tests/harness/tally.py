@@ -5,9 +5,20 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 
+UNSTEADY_MAX = 3  # in one run; more are no accident of a busy machine
+
+
+def all_passed(log):
+    """Whether meson's testlog.json knows of nothing but passes: what is skipped is none."""
+    tests = [json.loads(line) for line in log.read_text(errors="replace").splitlines()]
+    return all(test["result"] in ("OK", "EXPECTEDFAIL") and not re.search(r"^ok\b.*# SKIP", test.get("stdout", ""), re.M)
+               for test in tests)
+
+
 class Tally:
     def __init__(self):
         self.passed = 0
+        self.shaky = []  # names of what failed first
         self.failures = []  # (name, output in full)
         self.skips = []  # (name, reason)
 
@@ -22,6 +33,7 @@ class Tally:
     def unsteady(self, name):
         """It failed among the others and passes alone: said, since a test on a busy machine is no proof."""
         self.passed += 1
+        self.shaky.append(name)
         print(f"    UNSTEADY {name}: failed, then passed when it was run again alone")
 
     def fail(self, name, output):
@@ -56,7 +68,7 @@ class Tally:
     def add_junit(self, build, path, again=None):
         """Adds pytest's JUnit file; `again`, if there is one, is of a second run of what failed."""
         steady = {(c.get("classname"), c.get("name")) for c in ElementTree.parse(again).iter("testcase")
-                  if not c.findall("failure") + c.findall("error")} if again else set()
+                  if not c.findall("failure") + c.findall("error") + c.findall("skipped")} if again else set()
         for case in ElementTree.parse(path).iter("testcase"):
             name = f"{build}: {case.get('classname', '')}::{case.get('name')}"
             problems = case.findall("failure") + case.findall("error")
@@ -74,6 +86,9 @@ class Tally:
 
     def report(self):
         """Prints the skips, every failure in full and the last line; the exit status."""
+        if len(self.shaky) > UNSTEADY_MAX:
+            self.fail("unsteady tests", f"{len(self.shaky)} tests failed, then passed when they were run again alone; "
+                      f"{UNSTEADY_MAX} may:\n" + "\n".join(f"  {name}" for name in self.shaky))
         for name, reason in self.skips:
             print(f"skipped: {name}: {reason}")
         for name, output in self.failures:
@@ -82,5 +97,7 @@ class Tally:
             print("\nfailed:")
             for name, _ in self.failures:
                 print(f"  {name}")
+        if self.shaky:
+            print(f"{len(self.shaky)} unsteady: {', '.join(self.shaky)}")
         print(f"{self.passed} passed, {len(self.failures)} failed", flush=True)
         return 0 if self.passed and not self.failures else 1
