@@ -63,13 +63,13 @@ struct work {
     /* fetch.c */
     struct {
         bool active, piped;
-        bool whole;           /* nothing is left to fetch */
-        struct sw_buf head;   /* bytes from the front until the stream's head is complete */
-        bool head_known;      /* `owned` is exact */
-        uint64_t owned, tail; /* bytes of the stream before its tail, and of the tail */
-        uint64_t next, got;   /* asked for, and here, up to this offset */
-        uint32_t asks;        /* FETCHes not answered ... */
-        uint64_t cost;        /* ... and what each takes of the window */
+        bool whole;         /* nothing is left to fetch */
+        struct sw_buf head; /* bytes from the front until the stream's head is complete */
+        bool head_known;    /* `owned` is exact */
+        uint64_t owned;     /* bytes of the stream before its tail */
+        uint64_t next, got; /* asked for, and here, up to this offset */
+        uint32_t asks;      /* FETCHes not answered ... */
+        uint64_t cost;      /* ... and what each takes of the window */
         int64_t asked_ms;
         int fd;            /* the memfd, or the pipe's writing end; -1 none */
         struct sw_buf out; /* piped: not yet in the pipe */

@@ -38,7 +38,6 @@ void sw_read_skip(struct sw_cursor *); /* any one value */
 void sw_pack_array(struct sw_buf *, uint32_t n);
 void sw_pack_u64(struct sw_buf *, uint64_t value);
 void sw_pack_i64(struct sw_buf *, int64_t value);
-void sw_pack_f64(struct sw_buf *, double value);
 void sw_pack_bytes(struct sw_buf *, const void *p, size_t size); /* as msgpack bin */
 void sw_pack_text(struct sw_buf *, const void *p, size_t size);  /* as msgpack str */
 

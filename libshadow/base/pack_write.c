@@ -50,15 +50,6 @@ void sw_pack_i64(struct sw_buf *buf, int64_t value)
         put_head(buf, 0xd3, (uint64_t)value, 8);
 }
 
-void sw_pack_f64(struct sw_buf *buf, double value)
-{
-    union {
-        double number;
-        uint64_t bits;
-    } both = {.number = value};
-    put_head(buf, 0xcb, both.bits, 8);
-}
-
 void sw_pack_bytes(struct sw_buf *buf, const void *p, size_t size)
 {
     if (size <= UINT8_MAX)

@@ -177,11 +177,6 @@ void sw_checked_destroy(struct sw_checked **p)
         close_file(checker, oldest_idle(checker));
 }
 
-uint64_t sw_checked_size(const struct sw_checked *file)
-{
-    return file->size;
-}
-
 static int fill_span(struct span *span, struct sw_checked *file, uint64_t index, struct sw_err *err)
 {
     uint64_t from = index * SW_SUM_SPAN;

@@ -19,7 +19,6 @@ void sw_checker_drop(
 struct sw_checked;
 int sw_checked_open(struct sw_checker *, int dir_fd, const char *name, struct sw_checked **ret);
 void sw_checked_destroy(struct sw_checked **);
-uint64_t sw_checked_size(const struct sw_checked *);
 
 /* Reads [offset, offset+n) and checks every span it touches. -EBADMSG with words naming the file
  * and the span when a sum differs, -ERANGE beyond the end. */

@@ -114,11 +114,6 @@ void sw_stream_inherit(struct sw_stream *stream, struct sw_stream *before)
     stream->file_part = before->file_part;
 }
 
-uint64_t sw_stream_size(const struct sw_stream *stream)
-{
-    return stream->size;
-}
-
 uint64_t sw_stream_owned(const struct sw_stream *stream)
 {
     return stream->size - stream->tail;

@@ -29,7 +29,6 @@ int sw_stream_open(struct sw_checker *,
  * bytes. */
 void sw_stream_inherit(struct sw_stream *, struct sw_stream *before);
 void sw_stream_destroy(struct sw_stream **);
-uint64_t sw_stream_size(const struct sw_stream *); /* head + lead + owned + tail */
 uint64_t
 sw_stream_owned(const struct sw_stream *); /* without the tail: what an agent fetches ahead */
 

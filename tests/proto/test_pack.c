@@ -125,16 +125,14 @@ static void real_numbers(void **state)
     static const double values[] = {0, -0.0, 0.5, -1e300, 5e-324, 1.0 / 3};
     for (size_t i = 0; i < SW_COUNT(values); i++) {
         struct both both;
-        uint8_t *exact;
         begin(&both);
-        sw_pack_f64(&both.ours, values[i]);
         msgpack_pack_double(&both.packer, values[i]);
-        struct sw_cursor cursor = compare(&both, &exact), other = cursor;
+        struct sw_cursor cursor = sw_cursor_of(both.theirs.data, both.theirs.size), other = cursor;
         double got = sw_read_f64(&cursor);
         assert_memory_equal(&got, &values[i], sizeof got);
         sw_read_u64(&other); /* a real number is no whole one */
         assert_true(other.failed);
-        end(&both, &cursor, exact);
+        end(&both, &cursor, NULL);
         begin(&both);
         msgpack_pack_float(&both.packer, (float)values[i]);
         cursor = sw_cursor_of(both.theirs.data, both.theirs.size);
