@@ -1,5 +1,5 @@
-/* The one loop: sockets first, then the tick, then what was gathered goes out. Nothing in it waits
- * for a disk. */
+/* The one loop: sockets first, then the tick, then what was gathered goes out. It waits for a disk
+ * only to read small inputs from files for ASSIGN (outbox.c). */
 #include "broker/broker.h"
 
 #include "base/clock.h"
