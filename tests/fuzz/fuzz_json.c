@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n = 0;
     while (sw_all_records[n])
         n++;
+    assert(n > 0);
     if (size == 0)
         return 0;
     const struct sw_record *record = sw_all_records[data[0] % n];

@@ -75,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n_kernels = 0;
     while (sw_kernels[n_kernels])
         n_kernels++;
+    assert(n_kernels > 0);
     if (size == 0)
         return 0;
     const struct sw_kernel *kernel = sw_kernels[(size_t)(data[0] - '0') % n_kernels];

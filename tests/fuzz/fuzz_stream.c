@@ -60,12 +60,14 @@ static int read_as_slot(const uint8_t *data, size_t size, struct slot_head *head
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slot_head head = {0}, again = {0};
-    struct work work = {0};
+    struct agent agent = {0};
+    struct recipe recipe = {0};
+    struct work work = {.recipe = &recipe};
     AUTO_BUF struct sw_buf written = {0}, rewritten = {0};
     size_t head_size, again_size;
     work.in.fd = -1;
     int r = read_as_slot(data, size, &head, &head_size);
-    int r_agent = input_take(&work, data, size);
+    int r_agent = input_take(&agent, &work, data, size);
     assert(r_agent != -EBADMSG || r != 0); /* nothing is refused on the way that could run */
     if (r == 0) {
         uint64_t owned = check_and_write(&head, &written);
