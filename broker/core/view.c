@@ -44,25 +44,6 @@ bool core_job(const struct core *core, uint64_t id, struct core_job_view *ret)
     return true;
 }
 
-size_t core_jobs(const struct core *core, uint64_t after_id, uint64_t *ret_jobs, size_t max)
-{
-    size_t n = 0;
-    for (const struct job *job = core->jobs; job; job = job->hh.next) {
-        if (job->id <= after_id)
-            continue;
-        size_t at = n < max ? n++ : max; /* keep the smallest, sorted */
-        for (; at > 0 && (at == max || ret_jobs[at - 1] > job->id); at--) {
-            if (at == max && ret_jobs[at - 1] <= job->id)
-                break;
-            if (at < max)
-                ret_jobs[at] = ret_jobs[at - 1];
-        }
-        if (at < max)
-            ret_jobs[at] = job->id;
-    }
-    return n;
-}
-
 bool core_chunk(const struct core *core, uint64_t id, uint32_t index, struct core_chunk_view *ret)
 {
     const struct job *job = job_of(core, id);

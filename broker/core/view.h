@@ -21,8 +21,6 @@ struct core_job_view {
     int64_t first_lease_ms; /* core's clock; 0 = none yet */
 };
 bool core_job(const struct core *core, uint64_t job, struct core_job_view *ret);
-/* Live jobs after `after`, ascending, at most max; returns how many. */
-size_t core_jobs(const struct core *core, uint64_t after, uint64_t *ret_jobs, size_t max);
 
 struct core_chunk_view {
     enum core_chunk_state state;

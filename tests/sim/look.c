@@ -100,20 +100,16 @@ static void look_at_agent(struct world *w, uint32_t agent)
 void look_at_all(struct world *w, const struct core_event *event)
 {
     struct oracle *o = w->oracle;
-    uint64_t jobs[64], after = 0;
-    size_t n;
+    struct core_job_view view;
     for (uint32_t i = 0; i < w->options.agents; i++)
         o->agents[i].held = 0;
     o->chunks = 0;
     for (size_t i = 0; i < o->n_sights; i++) /* those that were there before */
         if (o->sights[i].live)
             look_at_job(w, event, i);
-    while ((n = core_jobs(w->core, after, jobs, SW_COUNT(jobs)))) {
-        for (size_t i = 0; i < n; i++)
-            if (!oracle_sight(w, jobs[i])->live)
-                look_at_job(w, event, jobs[i]);
-        after = jobs[n - 1];
-    }
+    for (uint64_t job = 1, end = o->n_sights; job <= end; job++) /* new ones, and one beyond */
+        if (!(job < end && o->sights[job].live) && core_job(w->core, job, &view))
+            look_at_job(w, event, job);
     for (uint32_t i = 0; i < w->options.agents; i++)
         look_at_agent(w, i);
     core_check(w->core);

@@ -52,29 +52,6 @@ static void hello(struct core *core, uint32_t agent, uint32_t credit)
         feed(core, grant);
 }
 
-/* In pages, ascending, whatever the order in which they came. */
-static void jobs_in_pages(void **state)
-{
-    (void)state;
-    struct core *core = new_core(0);
-    static const uint64_t order[] = {7, 3, 9, 1, 8, 2, 5};
-    static const uint64_t sorted[] = {1, 2, 3, 5, 7, 8, 9};
-    for (size_t i = 0; i < SW_COUNT(order); i++)
-        core_load_job(core, &(struct core_load_job){.job = order[i]}, 0);
-    core_loaded(core, NULL, 0, 0);
-    for (size_t max = 1; max < 9; max++) {
-        uint64_t jobs[9], after = 0;
-        size_t n, seen = 0;
-        while ((n = core_jobs(core, after, jobs, max))) {
-            for (size_t i = 0; i < n; i++)
-                assert_int_equal(jobs[i], sorted[seen++]);
-            after = jobs[n - 1];
-        }
-        assert_int_equal(seen, SW_COUNT(sorted));
-    }
-    core_destroy(&core);
-}
-
 static void what_is_not_there(void **state)
 {
     (void)state;
@@ -193,9 +170,11 @@ static void at_most_so_many_adds(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(jobs_in_pages),        cmocka_unit_test(what_is_not_there),
-        cmocka_unit_test(why_not_this_one),     cmocka_unit_test(one_attempt_where_so_configured),
-        cmocka_unit_test(at_most_so_many_jobs), cmocka_unit_test(at_most_so_many_chunks),
+        cmocka_unit_test(what_is_not_there),
+        cmocka_unit_test(why_not_this_one),
+        cmocka_unit_test(one_attempt_where_so_configured),
+        cmocka_unit_test(at_most_so_many_jobs),
+        cmocka_unit_test(at_most_so_many_chunks),
         cmocka_unit_test(at_most_so_many_adds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
