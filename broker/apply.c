@@ -77,13 +77,20 @@ static void assign(struct broker *broker, const struct core_action *action)
 
 static void revoke_lease(struct broker *broker, const struct core_action *action)
 {
-    outbox_lease(broker, action, SW_MSG_REVOKE);
-    data_drop_output(broker->data, action->job, action->chunk, action->n);
+    outbox_lease(broker, action, SW_MSG_REVOKE); /* its output stays: a late DONE may still count */
 }
 
 static void taken(struct broker *broker, const struct core_action *action)
 {
     outbox_lease(broker, action, SW_MSG_TAKEN);
+}
+
+static void save(struct broker *broker, const struct core_action *action)
+{
+    rows_save(broker, action);
+    const struct sw_msg_chunk_row *row = action->row == ROW_CHUNK ? action->payload : NULL;
+    if (row && row->stored && action->state == CHUNK_DONE)
+        data_result(broker->data, action->job, action->chunk, row->n);
 }
 
 static void drop(struct broker *broker, const struct core_action *action)
@@ -125,7 +132,7 @@ void apply_action(struct broker *broker, const struct core_action *action)
     static void (*const table[])(struct broker *, const struct core_action *) = {
         [ACT_WELCOME] = welcome,     [ACT_PROBE] = beat,       [ACT_DUPLICATE] = duplicate,
         [ACT_AGAIN] = again,         [ACT_BEAT] = beat,        [ACT_ASSIGN] = assign,
-        [ACT_REVOKE] = revoke_lease, [ACT_TAKEN] = taken,      [ACT_SAVE] = rows_save,
+        [ACT_REVOKE] = revoke_lease, [ACT_TAKEN] = taken,      [ACT_SAVE] = save,
         [ACT_REPLY] = client_reply,  [ACT_NOTE] = note_change, [ACT_DROP] = drop,
         [ACT_ENDED] = ended,
     };

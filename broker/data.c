@@ -11,13 +11,21 @@
 #include <fcntl.h>
 #include <string.h>
 
-enum order_kind { ORDER_JOB, ORDER_ADD, ORDER_FORGET, ORDER_DROP_OUTPUT, ORDER_PREPARE, ORDER_KEY };
+enum order_kind {
+    ORDER_JOB,
+    ORDER_ADD,
+    ORDER_FORGET,
+    ORDER_RESULT,
+    ORDER_RESULTS_TOLD,
+    ORDER_PREPARE,
+    ORDER_KEY
+};
 
 struct order { /* what goes down the pipe; the actor frees it */
     enum order_kind kind;
-    uint64_t job, number;                /* JOB: nonce; DROP_OUTPUT: n */
-    uint32_t add, first_chunk, n_chunks; /* DROP_OUTPUT: first_chunk = chunk */
-    bool remove;
+    uint64_t job, number;                /* JOB: nonce; RESULT: n */
+    uint32_t add, first_chunk, n_chunks; /* RESULT: first_chunk = chunk */
+    bool remove, recovered;
     char key[SW_KEY_TEXT];
     struct data_prepare *prepare;
 };
@@ -30,11 +38,13 @@ struct data {
 
 /* ---- the thread ---- */
 
-static void drop_output(struct data_actor *actor, const struct order *order)
+static void take_result(struct data_actor *actor, const struct order *order)
 {
     struct data_job *job = data_job_of(actor, order->job);
-    if (job && job->fd >= 0)
-        sw_output_remove(job->fd, order->first_chunk, order->number);
+    if (job && order->kind == ORDER_RESULTS_TOLD)
+        job->untold = false;
+    else if (job)
+        data_outputs_result(actor, job, order->first_chunk, order->number);
 }
 
 static void free_prepare(struct data_prepare *request)
@@ -64,7 +74,7 @@ static void obey(struct data_actor *actor, struct order *order)
 {
     switch (order->kind) {
     case ORDER_JOB:
-        data_job_learn(actor, order->job, order->number);
+        data_job_learn(actor, order->job, order->number, order->recovered);
         break;
     case ORDER_ADD:
         source_add(actor->source, order->job, order->add, order->first_chunk, order->n_chunks);
@@ -73,8 +83,9 @@ static void obey(struct data_actor *actor, struct order *order)
         data_job_forget(actor, order->job, order->remove);
         names_forget(actor->names, order->job);
         break;
-    case ORDER_DROP_OUTPUT:
-        drop_output(actor, order);
+    case ORDER_RESULT:
+    case ORDER_RESULTS_TOLD:
+        take_result(actor, order);
         break;
     case ORDER_PREPARE:
         prepare_and_answer(actor, order->prepare);
@@ -180,9 +191,10 @@ static void give(struct data *data, struct order order)
     actor_give(zactor_sock(data->actor), copy);
 }
 
-void data_job(struct data *data, uint64_t job, uint64_t nonce)
+void data_job(struct data *data, uint64_t job, uint64_t nonce, bool recovered)
 {
-    give(data, (struct order){.kind = ORDER_JOB, .job = job, .number = nonce});
+    give(data,
+         (struct order){.kind = ORDER_JOB, .job = job, .number = nonce, .recovered = recovered});
 }
 
 void data_add(
@@ -200,10 +212,14 @@ void data_forget(struct data *data, uint64_t job, bool remove)
     give(data, (struct order){.kind = ORDER_FORGET, .job = job, .remove = remove});
 }
 
-void data_drop_output(struct data *data, uint64_t job, uint32_t chunk, uint64_t n)
+void data_result(struct data *data, uint64_t job, uint32_t chunk, uint64_t n)
 {
-    give(data,
-         (struct order){.kind = ORDER_DROP_OUTPUT, .job = job, .number = n, .first_chunk = chunk});
+    give(data, (struct order){.kind = ORDER_RESULT, .job = job, .number = n, .first_chunk = chunk});
+}
+
+void data_results_told(struct data *data, uint64_t job)
+{
+    give(data, (struct order){.kind = ORDER_RESULTS_TOLD, .job = job});
 }
 
 void data_revoke(struct data *data, const char *key, bool revoked)

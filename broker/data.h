@@ -24,16 +24,21 @@ struct data_setup {
 int data_open(const struct data_setup *setup, struct data **ret, struct sw_err *err);
 void data_close(struct data **data); /* ends the thread; unanswered requests are dropped */
 
-/* Lease tokens of this job carry this nonce. Before its first ASSIGN. */
-void data_job(struct data *data, uint64_t job, uint64_t nonce);
+/* Lease tokens of this job carry this nonce. Before its first ASSIGN. `recovered`: the broker
+ * starts with it, and its folder is looked at. */
+void data_job(struct data *data, uint64_t job, uint64_t nonce, bool recovered);
 /* An ADD that lies on disk (after recovery; data_prepare does it by itself). */
 void data_add(
     struct data *data, uint64_t job, uint32_t add, uint32_t first_chunk, uint32_t n_chunks);
-/* The job ended: its tokens count no more, open files are closed; with `remove` its folder goes
- * too. */
+/* The job ended: its tokens count no more, open files are closed, outputs that are no result go;
+ * with `remove` its whole folder goes. */
 void data_forget(struct data *data, uint64_t job, bool remove);
-/* This lease's output will never be used: out.CHUNK.N may go. */
-void data_drop_output(struct data *data, uint64_t job, uint32_t chunk, uint64_t n);
+/* The chunk's row names the output of this lease: out.CHUNK.N stays, those of its other leases go.
+ * Also before the row is durable: who says DONE again STOREs first. */
+void data_result(struct data *data, uint64_t job, uint32_t chunk, uint64_t n);
+/* Of a recovered job: every row that names an output was told of, so that the others in its folder
+ * are no results. Until then it keeps them all, also when it ends: a row may be damaged. */
+void data_results_told(struct data *data, uint64_t job);
 
 /* This key may ask no more (or again): its tokens are good, its connection may still be open. */
 void data_revoke(struct data *data, const char *key, bool revoked);

@@ -1,5 +1,5 @@
 /* Inside the data actor: its thread's state, shared by data.c (thread, pipe), data_jobs.c (jobs and
- * keys) and transfer.c (FETCH, STORE). */
+ * keys), data_outputs.c (outputs that are no result) and transfer.c (FETCH, STORE). */
 #ifndef BROKER_DATA_ACTOR_H
 #define BROKER_DATA_ACTOR_H
 
@@ -15,10 +15,15 @@
 #define DATA_TURN                                                                                  \
     256 /* messages taken before the pipe is looked at again: one window of every 64th agent */
 #define DATA_OPEN_MAX 64 /* job folders kept open */
+/* Outputs kept of a chunk without a result: two may be worked on (CORE_LEASES_MAX), the rest are of
+ * leases that were given back or lost. The oldest goes first. */
+#define DATA_OUTPUTS_MAX 16
 
 struct data_job {
     uint64_t job, nonce;
     int fd; /* its folder; -1 = not open */
+    struct data_outputs *outputs;
+    bool untold; /* rows that name one of them may still come, or be damaged */
     UT_hash_handle hh;
 };
 
@@ -51,11 +56,24 @@ void transfer_drain(struct data_actor *actor);  /* FETCH and STORE that wait */
 void transfer_synced(struct data_actor *actor); /* answers STOREs that are durable */
 
 struct data_job *data_job_of(struct data_actor *actor, uint64_t job);
-void data_job_learn(struct data_actor *actor, uint64_t job, uint64_t nonce);
+void data_job_learn(struct data_actor *actor, uint64_t job, uint64_t nonce, bool recovered);
 void data_job_forget(struct data_actor *actor, uint64_t job, bool remove);
 int data_job_folder(struct data_actor *actor,
                     struct data_job *job); /* opens, or makes it; -errno */
 void data_jobs_done(struct data_actor *actor);
+
+/* The lease has bytes in the folder. */
+void data_outputs_note(struct data_job *job, int folder, uint32_t chunk, uint64_t n);
+/* What lies in the folder, before anything else is known of it. */
+void data_outputs_find(struct data_actor *actor, struct data_job *job);
+/* The chunk's result is this lease's output: it stays, the others go. */
+void data_outputs_result(struct data_actor *actor,
+                         struct data_job *job,
+                         uint32_t chunk,
+                         uint64_t n);
+/* The job is forgotten here: removes what is no result, or only forgets it. */
+void data_outputs_end(struct data_actor *actor, struct data_job *job, bool remove);
+
 bool data_key_revoked(const struct data_actor *actor, const char *key);
 void data_key_set(struct data_actor *actor, const char *key, bool revoked);
 

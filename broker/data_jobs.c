@@ -44,7 +44,7 @@ int data_job_folder(struct data_actor *actor, struct data_job *job)
     return job->fd;
 }
 
-void data_job_learn(struct data_actor *actor, uint64_t id, uint64_t nonce)
+void data_job_learn(struct data_actor *actor, uint64_t id, uint64_t nonce, bool recovered)
 {
     struct data_job *job = data_job_of(actor, id);
     if (!job) {
@@ -52,6 +52,8 @@ void data_job_learn(struct data_actor *actor, uint64_t id, uint64_t nonce)
         job->job = id;
         job->fd = -1;
         HASH_ADD(hh, actor->jobs, job, sizeof job->job, job);
+        if (recovered)
+            data_outputs_find(actor, job);
     }
     job->nonce = nonce;
 }
@@ -61,6 +63,7 @@ void data_job_forget(struct data_actor *actor, uint64_t id, bool remove)
     struct data_job *job = data_job_of(actor, id);
     source_forget(actor->source, id);
     if (job) {
+        data_outputs_end(actor, job, !remove); /* else all of it goes */
         close_folder(actor, job);
         HASH_DEL(actor->jobs, job);
         sw_release(job);
@@ -98,6 +101,7 @@ void data_jobs_done(struct data_actor *actor)
     HASH_ITER(hh, actor->jobs, job, next_job)
     {
         HASH_DEL(actor->jobs, job);
+        data_outputs_end(actor, job, false);
         sw_fd_close(&job->fd);
         sw_release(job);
     }

@@ -23,7 +23,7 @@ int load_job_row(struct broker *broker, const struct sw_job_row *row)
         sw_log(SW_LOG_WARNING, "job of an unknown type job=%ju error=%s", (uintmax_t)row->job,
                err.text);
     HASH_ADD(hh, broker->cards, job, sizeof card->job, card);
-    data_job(broker->data, card->job, card->row->nonce);
+    data_job(broker->data, card->job, card->row->nonce, row->status < JOB_COMPLETED);
     struct core_load_job load = {.job = row->job,
                                  .kind = card->kind,
                                  .priority = (int32_t)body.priority,
@@ -127,6 +127,8 @@ int load_chunk_row(struct broker *broker, const struct sw_chunk_row *row)
                                    .bytes_out = body.bytes_out,
                                    .failed_files =
                                        row->state == CHUNK_READY ? 0 : (uint32_t)body.failed_files};
+    if (load.state == CHUNK_DONE && body.stored)
+        data_result(broker->data, row->job, row->chunk, body.n);
     return core_load_chunk(broker->core, row->job, &load);
 }
 
@@ -212,6 +214,8 @@ static int load_jobs(struct broker *broker, struct walk *walk)
     for (uint64_t i = 0; r == 0 && i < walk->jobs; i++) {
         walk->damaged = false;
         r = load_rows(walk, walk->ids[i]);
+        if (r == 0)
+            data_results_told(broker->data, walk->ids[i]);
         if (!walk->damaged)
             continue;
         struct sw_err why = *walk->err;

@@ -129,7 +129,8 @@ static void set_error(struct sw_msg_stored *answer, int r)
 }
 
 /* What came once more after the end changes nothing and is answered as the first time. */
-static int append(int folder,
+static int append(struct data_job *job,
+                  int folder,
                   const struct sw_msg_store *m,
                   const void *bytes,
                   size_t size,
@@ -137,6 +138,8 @@ static int append(int folder,
 {
     int r =
         sw_output_append(folder, (uint32_t)m->chunk, m->n, m->offset, bytes, size, &answer->size);
+    if (r == 0)
+        data_outputs_note(job, folder, (uint32_t)m->chunk, m->n);
     return r == -EEXIST && m->offset + size == answer->size ? 0 : r;
 }
 
@@ -146,6 +149,7 @@ static void store(struct data_actor *actor, struct sw_frames *frames, const stru
     struct sw_msg_stored answer = {.job = m->job, .chunk = m->chunk, .n = m->n};
     const void *bytes = frames->n > 1 ? sw_frame_data(frames, 1) : "";
     size_t size = frames->n > 1 ? sw_frame_size(frames, 1) : 0;
+    struct data_job *job = data_job_of(actor, m->job);
     int folder = -1, r = is_valid(actor, frames, &lease) ? 0 : -ESTALE;
     struct data_store *waiting = r == 0 ? waiting_of(actor, m) : NULL;
     if (waiting) { /* its bytes stay as they are; who asks again hears when they are durable */
@@ -153,11 +157,11 @@ static void store(struct data_actor *actor, struct sw_frames *frames, const stru
         return;
     }
     if (r == 0) {
-        folder = data_job_folder(actor, data_job_of(actor, m->job));
+        folder = data_job_folder(actor, job);
         r = folder < 0 ? folder : 0;
     }
     if (r == 0)
-        r = append(folder, m, bytes, size, &answer);
+        r = append(job, folder, m, bytes, size, &answer);
     if (r == 0 && m->last) {
         r = make_durable(actor, frames, folder, &answer);
         if (r == 0)

@@ -1,6 +1,7 @@
 """Outputs as the broker keeps them: what it said is stored stays as it is, and what is no result goes."""
 
 import os
+import sqlite3
 
 import pytest
 import wire
@@ -121,3 +122,128 @@ def test_what_is_on_its_way_to_the_disk_stays_as_it_is(broker, agent, lease_of):
     assert {stored["size"] for stored in answers} == {len(content)} and not any(stored["error"] for stored in answers)
     assert out.store(len(content), last=True)["size"] == len(content)
     assert out.path.read_bytes() == content and len(out.sums.read_bytes()) == 16
+
+
+def give_back(agent, *outs):
+    agent.say("RETURN", leases=[out.key for out in outs])
+
+
+def leases_of(agent, count):
+    found = []
+    while len(found) < count:
+        found += agent.expect("ASSIGN")["leases"]
+    return sorted(found, key=lambda lease: lease["chunk"])
+
+
+def complete(gateway, job):
+    until(lambda: job_of(gateway, job)["status"] == "completed", "the job completes")
+
+
+def test_what_is_no_result_goes_when_the_job_ends(broker, gateway, agent):
+    a = agent()
+    a.hello()
+    job = submit(gateway, b"one", b"two", b"three", chunk_count=3)
+    outs = [Output(broker, "a", job, lease) for lease in leases_of(a, 3)]
+    outs[0].store(0, b"x" * 200_000)  # half of one
+    outs[1].store_all(b"x" * 200_000)  # nobody says that it is done
+    kept = outs[2].store_all(b"y" * 200_000)
+    a.say("DONE", results=[outs[2].result(200_000)])
+    a.expect("TAKEN")
+    give_back(a, *outs[:2])
+    for lease in leases_of(a, 2):
+        a.done(job, lease, b"ok")
+    complete(gateway, job)
+    until(lambda: left(broker, job) == [outs[2].path.name, outs[2].sums.name], "the rest goes")
+    assert outs[2].state() == kept
+
+
+def test_what_a_stopped_broker_left_goes_when_the_job_ends(broker, gateway, agent):
+    a = agent()
+    a.hello()
+    job = submit(gateway, b"one", b"two", b"three", chunk_count=3)
+    outs = [Output(broker, "a", job, lease) for lease in leases_of(a, 3)]
+    outs[0].store(0, b"x" * 200_000)
+    outs[1].store_all(b"x" * 200_000)
+    outs[1].path.with_name(outs[1].sums.name + ".new").touch()  # as a crash in the midst of sealing
+    kept = outs[2].store_all(b"y" * 200_000)
+    a.say("DONE", results=[outs[2].result(200_000)])
+    a.expect("TAKEN")
+    broker.broker.restart()
+    gateway.connect()
+    a.connect()
+    a.hello()
+    for lease in leases_of(a, 2):
+        a.done(job, lease, b"ok")
+    complete(gateway, job)
+    until(lambda: left(broker, job) == [outs[2].path.name, outs[2].sums.name], "the rest goes")
+    assert outs[2].state() == kept
+
+
+def test_a_result_replaces_other_outputs_of_its_chunk(broker, gateway, agent):
+    a = agent()
+    a.hello()
+    job = submit(gateway, b"one", b"two", chunk_count=2)
+    first = leases_of(a, 2)
+    stale = Output(broker, "a", job, first[0])
+    stale.store_all(b"x" * 200_000)
+    other = Output(broker, "a", job, first[1])  # its chunk has no result: it stays
+    other.store(0, b"z")
+    give_back(a, stale)
+    out = Output(broker, "a", job, leases_of(a, 1)[0])
+    kept = out.store_all(b"y" * 200_000)
+    a.say("DONE", results=[out.result(200_000)])
+    a.expect("TAKEN")
+    until(lambda: left(broker, job) == sorted([out.path.name, out.sums.name, other.path.name]), "the first one goes")
+    assert out.state() == kept
+
+
+def test_an_output_that_was_revoked_may_still_be_the_result(broker, gateway, agent, lease_of):
+    a = agent()
+    a.hello()
+    job, lease = lease_of(a)
+    content = os.urandom(100_000)
+    out = Output(broker, "a", job, lease)
+    kept = out.store_all(content)
+    a.say("BYE")
+    a.connect()
+    a.hello()
+    second = a.expect("ASSIGN")["leases"][0]
+    a.hello(held=[{**out.key, "phase": 2}, {**Output(broker, "a", job, second).key, "phase": 0}])
+    assert a.expect("REVOKE")["leases"][0]["n"] == lease["n"]  # it holds another of this chunk
+    assert out.store(len(content), last=True)["last"]
+    a.say("DONE", results=[out.result(len(content))])  # was under way already
+    assert {a.expect("TAKEN", "REVOKE")["_name"] for _ in range(2)} == {"TAKEN", "REVOKE"}
+    assert gateway.ask("GET_CHUNKS", job=job, limit=1, full=1)["rows"][0]["status"] == "completed"
+    assert out.state() == kept
+
+
+def test_outputs_of_a_chunk_are_bounded(broker, agent, lease_of):
+    a = agent()
+    a.hello(chunks=100)
+    job, lease = lease_of(a)
+    for _ in range(30):
+        out = Output(broker, "a", job, lease)
+        out.store(0, b"x" * 100_000)
+        give_back(a, out)
+        lease = a.expect("ASSIGN")["leases"][0]
+        out.peer.close()
+    assert len(left(broker, job)) == 16 and out.path.name in left(broker, job)
+
+
+def test_outputs_of_a_job_that_cannot_be_read_stay(broker, gateway, agent):
+    a = agent()
+    a.hello()
+    job = submit(gateway, b"one", b"two", chunk_count=2)
+    out = Output(broker, "a", job, leases_of(a, 2)[0])
+    kept = out.store_all(b"y" * 200_000)
+    a.say("DONE", results=[out.result(200_000)])
+    a.expect("TAKEN")
+    broker.broker.stop()
+    with sqlite3.connect(broker.state / "store.sqlite") as store:
+        store.execute("UPDATE job_add SET body = x'c1' WHERE job = ?", (job,))
+    store.close()
+    broker.broker.start()
+    gateway.connect()
+    assert job_of(gateway, job)["status"] == "failed"
+    broker.broker.stop()  # with it `data` has done all it was told
+    assert out.state() == kept
