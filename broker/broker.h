@@ -77,6 +77,7 @@ struct device {
     uint64_t bytes_limit;         /* a chunk costs at most this of its credit */
     char status[16], reason[160]; /* from BEAT */
     uint64_t load;
+    bool unsaved; /* the journal had no room for its row */
     bool broken;  /* a send failed: EV_UNREACHABLE is due */
     bool revoked; /* its key is not listed any more, and data knows */
     struct outbox out;

@@ -41,7 +41,13 @@ void client_reply(struct broker *broker, const struct core_action *action)
         client_error(broker, request, words[action->code].code, "%s", words[action->code].text);
 }
 
-/* NULL: the client was told that there is no room. */
+static bool is_query(enum sw_message_type type)
+{
+    return type == SW_MSG_GET_JOBS || type == SW_MSG_GET_CHUNKS || type == SW_MSG_GET_ADDS;
+}
+
+/* NULL: the client was told that there is no room. With a full journal that is so for whatever
+ * would write: agents' results still go into it, so what clients add to them has to end here. */
 struct request *client_remember(struct broker *broker,
                                 enum sw_message_type type,
                                 uint64_t ref,
@@ -52,6 +58,10 @@ struct request *client_remember(struct broker *broker,
     request->job = job;
     if (HASH_COUNT(broker->requests) > BROKER_REQUESTS_MAX) {
         client_error(broker, request, "busy", "too many requests are waiting: try again later");
+        return NULL;
+    }
+    if (!is_query(type) && journal_full(broker->journal)) {
+        client_error(broker, request, "busy", "the store is behind: try again later");
         return NULL;
     }
     if (message)

@@ -52,6 +52,9 @@ void devices_done(struct devices *devices)
 void device_save(struct broker *broker, struct device *device)
 {
     struct core_agent_view view = {0};
+    device->unsaved = journal_full(broker->journal);
+    if (device->unsaved) /* sessions may come and go as often as they like: one row is enough */
+        return;
     core_agent(broker->core, device->index, &view);
     device->row->online = view.online;
     device->row->draining = view.draining;

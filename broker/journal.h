@@ -40,8 +40,11 @@ void journal_put(struct journal *, const struct sw_row *row, uint64_t seq);
  */
 void journal_flush(struct journal *);
 
-/* JOURNAL_WAITING_MAX batches wait: answer `ERROR busy` to SUBMIT and ADD. A result that has
- * arrived may still be put; the limit there is that control stops reading its sockets. */
+/* JOURNAL_WAITING_MAX batches wait: every request of a client that would write is answered
+ * `ERROR busy`. What agents say is still put, so that heartbeats are heard and work goes on: a
+ * result holds its agent's credit until TAKEN, which follows its commit, so that at most
+ * CORE_HELD_MAX rows of each agent can wait; BEAT and RETURN write none,
+ * and of a device that comes and goes one row waits (device_save). */
 bool journal_full(const struct journal *);
 
 /* To poll for reading; then call journal_committed. */

@@ -90,6 +90,9 @@ static void take_committed(struct broker *broker)
     broker->committed_seq = seq;
     struct core_event event = {.type = EV_COMMITTED, .of.committed = seq};
     broker_feed(broker, &event);
+    for (size_t i = 0; i < broker->devices.n; i++)
+        if (broker->devices.by_index[i]->unsaved)
+            device_save(broker, broker->devices.by_index[i]);
 }
 
 static void take_history(struct broker *broker)
@@ -120,8 +123,7 @@ static void turn(struct broker *broker, const zmq_pollitem_t *items)
     take_committed(broker);
     take_data(broker);
     take_history(broker);
-    if (!journal_full(broker->journal)) /* else agents and clients wait in their queues */
-        control_drain(broker);
+    control_drain(broker);
     drop_broken(broker);
     int64_t now = sw_boot_ms();
     if (now >= core_wake(broker->core)) {
@@ -162,10 +164,8 @@ int broker_run(struct broker *broker)
     };
     sd_notify(0, "READY=1");
     while (!broker->stop) {
-        /* with a full journal the control socket is left alone, and must not wake us in vain */
-        int n = (int)SW_COUNT(items) - (journal_full(broker->journal) ? 1 : 0);
         int64_t wait = core_wake(broker->core) - sw_boot_ms();
-        if (zmq_poll(items, n, SW_MAX(wait, 0)) < 0 && errno != EINTR)
+        if (zmq_poll(items, (int)SW_COUNT(items), SW_MAX(wait, 0)) < 0 && errno != EINTR)
             return -errno;
         turn(broker, items);
     }
