@@ -88,6 +88,8 @@ def test_a_damaged_job_fails_and_the_others_go_on(system, rest, ctl, jobs):
         assert job["completedChunks"] == 1 and job["type"] == "hash", (name, job)
         assert system.broker.log().count(f"job damaged job={jobs[name]} ") == 1
         assert rest.post(f"/api/jobs/{jobs[name]}/inputs", json={"inputData": "y"}).status_code in (400, 409)
+        assert rest.post(f"/api/jobs/{jobs[name]}/retry").status_code in (409, 503), name
+        assert job_of(rest, jobs[name]) == job, name
     shown = ctl("jobs").stdout
     assert shown.count("failed") == len(DAMAGES), shown
     add_upload(rest, jobs["whole"])

@@ -258,6 +258,7 @@ static void test_an_add_that_stands_alone(void **state)
     assert_int_equal(sw_manifest_parse(&manifest, &err), 0);
     assert_int_equal(names_check(&kernel, NULL, &manifest, &err), 0);
     assert_int_equal(names_check(&kernel, NULL, &manifest, &err), 0);
+    sw_release(TAKE(manifest.entries));
     append(&manifest.bytes, "b.in", SW_ENTRY_FILE);
     assert_int_equal(sw_manifest_parse(&manifest, &err), 0);
     assert_int_equal(names_check(&kernel, NULL, &manifest, &err), -EINVAL);
