@@ -103,9 +103,15 @@ void source_add(
         entry->job = job;
         HASH_ADD(hh, source->jobs, job, sizeof entry->job, entry);
     }
-    for (size_t i = 0; i < entry->n; i++)
-        if (entry->adds[i].add == add)
-            return;
+    for (size_t i = 0; i < entry->n; i++) {
+        if (entry->adds[i].add != add)
+            continue;
+        if (entry->adds[i].loaded)
+            drop(source, entry->adds[i].loaded);
+        entry->adds[i].first_chunk = first_chunk;
+        entry->adds[i].n_chunks = n_chunks;
+        return;
+    }
     sw_grow(&entry->adds, &entry->room, entry->n + 1, sizeof *entry->adds);
     entry->adds[entry->n++] =
         (struct add_ref){.add = add, .first_chunk = first_chunk, .n_chunks = n_chunks};

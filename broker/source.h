@@ -12,8 +12,9 @@ struct source;
 struct source *source_new(int jobs_fd, size_t cache_bytes);
 void source_destroy(struct source **source);
 
-/* ADD `add` of the job brought these chunks; it lies on disk. Idempotent; cheap: nothing is read
- * before it is asked. */
+/* ADD `add` of the job brought these chunks; it lies on disk. Cheap: nothing is read before it is
+ * asked. A number that is known is the last one, whose first ADD the core refused: what was read of
+ * that one is dropped. */
 void source_add(
     struct source *source, uint64_t job, uint32_t add, uint32_t first_chunk, uint32_t n_chunks);
 void source_forget(struct source *source, uint64_t job);
