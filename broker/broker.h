@@ -162,7 +162,7 @@ void broker_feed(struct broker *broker,
                  const struct core_event *event); /* and carries out every action */
 void broker_act(struct broker *broker);           /* every action that waits */
 int broker_run(struct broker *broker);
-/* recover.c: loads the store into the core and the cards */
+/* recover.c: loads the store into the core and the cards, then starts the journal */
 int recover(struct broker *broker, struct sw_err *err);
 /* reload.c: an ended job comes back for RETRY, page by page */
 void reload_begin(struct broker *broker, struct request *request, const struct sw_job_row *row);

@@ -145,10 +145,8 @@ static int start(struct broker *broker, struct sw_err *err)
         r = open_data(broker, err);
     if (r == 0)
         r = recover(broker, err);
-    if (r == 0) {
-        journal_start(broker->journal);
+    if (r == 0)
         r = history_open(broker->ops, broker->store_where, &broker->history, err);
-    }
     return r == 0 ? open_links(broker, err) : r;
 }
 

@@ -267,6 +267,7 @@ int recover(struct broker *broker, struct sw_err *err)
     for (size_t i = 0; i < broker->devices.n; i++)
         if (broker->devices.by_index[i]->row->online)
             online[n++] = (uint32_t)i;
+    journal_start(broker->journal); /* all is read; what follows may write */
     core_loaded(broker->core, online, n, sw_boot_ms());
     sw_release(online);
     struct core_action action;
