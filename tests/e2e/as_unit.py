@@ -3,21 +3,23 @@ of seccomp, no new privileges, another user, and parts of the file system read-o
 
     as_unit.py UNIT UID GID [--bind SOURCE PLACE] [--read-only DIR] [--writable DIR] -- COMMAND...
 
-Stands in for: User, Group, NoNewPrivileges, CapabilityBoundingSet, SystemCallFilter and its error, RestrictSUIDSGID,
-MemoryDenyWriteExecute. Not for: ProtectProc, PrivateDevices, IPAddressDeny and the other namespaces. Root only."""
+Stands in for: User, Group, NoNewPrivileges, CapabilityBoundingSet, SystemCallFilter and its error,
+RestrictAddressFamilies, RestrictSUIDSGID, MemoryDenyWriteExecute. Not for: ProtectProc, PrivateDevices, IPAddressDeny and the other namespaces. Root only."""
 
 import argparse
 import ctypes
 import errno
 import os
+import socket
 import subprocess
 import sys
 
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
 CLONE_NEWNS = 0x20000
 PR_SET_NO_NEW_PRIVS = 38
-ALLOW, REFUSE = 0x7fff0000, 0x00050000 | errno.EPERM
-MASKED_EQ = 7
+ALLOW, ERROR = 0x7fff0000, 0x00050000
+REFUSE = ERROR | errno.EPERM
+EQ, MASKED_EQ = 4, 7
 PROT_WRITE, PROT_EXEC = 2, 4
 SET_IDS = [("chmod", 1), ("fchmod", 1), ("fchmodat", 2), ("mkdir", 1), ("mkdirat", 2), ("mknod", 1), ("mknodat", 2),
            ("open", 2), ("openat", 3), ("creat", 1)]  # and which argument is the mode
@@ -74,6 +76,9 @@ def load(default, fill):
 
 def refusals(unit):
     def fill(rules):
+        names = " ".join(directives(unit, "RestrictAddressFamilies")).split()
+        for family in set(range(46)) - {int(getattr(socket, name)) for name in names}:
+            add(rules, ERROR | errno.EAFNOSUPPORT, "socket", Compare(0, EQ, family, 0))
         if directives(unit, "RestrictSUIDSGID") == ["yes"]:
             for call, argument in SET_IDS:
                 for bit in (0o4000, 0o2000):

@@ -80,7 +80,7 @@ def test_rules_of_the_house(unit):
     has = service(unit)
     wanted = {"Type": "notify", "Restart": "on-failure", "User": unit, "ProtectSystem": "strict",
               "NoNewPrivileges": "yes", "PrivateDevices": "yes",
-              "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
+              "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX" + " AF_NETLINK" * (unit == "shadow-broker"),
               "MemoryDenyWriteExecute": "no" if unit == "shadow-agent" else "yes"}
     assert {key: has.get(key) for key in wanted} == wanted
     assert int(has["WatchdogSec"]) >= 10  # the loops feed it every two seconds
@@ -112,7 +112,8 @@ def test_users_and_folders(root):
     assert all(users[unit][6].endswith("nologin") for unit in UNITS)
     done = run("systemd-tmpfiles", f"--root={root}", "--create", root / "usr/lib/tmpfiles.d/shadowwork.conf")
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    for name, mode in (("shadowwork", 0o750), ("shadowwork/uploads", 0o2770)):
+    for name, user, mode in (("shadowwork", "shadow-broker", 0o750), ("shadowwork/uploads", "shadow-broker", 0o2770),
+                             ("shadow-agent", "shadow-agent", 0o700)):
         made = (root / "var/lib" / name).stat()
         assert stat.S_IMODE(made.st_mode) == mode
-        assert [str(made.st_uid), str(made.st_gid)] == users["shadow-broker"][2:4]
+        assert [str(made.st_uid), str(made.st_gid)] == users[user][2:4]
