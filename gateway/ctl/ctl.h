@@ -34,6 +34,9 @@ enum ctl_exit {
 #define CTL_ERR_CANCELLED   ECANCELED
 #define CTL_ERR_INTERRUPTED EINTR
 
+#define CTL_MESSAGE_BYTES 150 /* of struct sw_err's text */
+#define CTL_NAME_BYTES    64  /* of one name in it; 40 where there are more */
+
 struct http;
 
 struct ctl {
@@ -118,6 +121,12 @@ void text_escape(struct sw_buf *buf, const char *text, size_t size);
 void text_bytes(struct sw_buf *buf, uint64_t bytes); /* "4.1 GB" */
 void text_span(struct sw_buf *buf, int64_t seconds); /* "1 h 04 min" */
 bool text_is_utf8(const char *text, size_t size);
+/* A name or message put into words: when longer than `max` its middle becomes "…", so that what
+ * the words say besides still fits into struct sw_err. */
+struct text_short {
+    char text[CTL_MESSAGE_BYTES + 1];
+};
+struct text_short text_short(const char *text, size_t max);
 /* Sets KEY, and KEYBytes (base64) when the name is not UTF-8 (then KEY is escaped). */
 void text_json_name(json_t *object, const char *key, const char *name, size_t size);
 /* The exact bytes of such a pair; false when it is not there. */

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define EXAM_MS 5000 /* in all: a link that needs longer is broken */
+
 struct exam {
     struct ctl *ctl;
     json_t *links;      /* [{link, ok, detail, fix?}] */
@@ -101,6 +103,19 @@ check_link(struct exam *exam, const char *name, const json_t *link, const char *
           fix[0] ? fix : usual_fix);
 }
 
+static void
+found_access(struct exam *exam, const struct http_answer *answer, const struct sw_err *err)
+{
+    bool is_known = answer->status != 401, is_allowed = answer->status != 403;
+    found(exam, "access", is_known && is_allowed,
+          is_known && is_allowed ? "the token is accepted" : err->text,
+          is_allowed
+              ? "the token is unknown to this gateway or was withdrawn; a new one comes from "
+                "its administrator"
+              : "this token is good, but its role is not enough (a device's?): use one of "
+                "the role viewer, submitter or admin");
+}
+
 static int check_status(struct exam *exam, struct sw_err *err)
 {
     static const struct {
@@ -117,11 +132,12 @@ static int check_status(struct exam *exam, struct sw_err *err)
     };
     AUTO_ANSWER struct http_answer answer = {0};
     int r = http_get(exam->ctl->http, "/api/status", &answer, err);
-    bool is_known = answer.status != 401 && answer.status != 403;
     if (answer.status)
-        found(exam, "access", is_known, is_known ? "the token is accepted" : err->text,
-              "the token is unknown to this gateway or was withdrawn; a new one comes from its "
-              "administrator");
+        found_access(exam, &answer, err);
+    if (!answer.status) { /* it answered a moment ago, so it waits for the one behind it */
+        found(exam, order[0].name, false, "the gateway waits for its answer", order[0].fix);
+        return 0;
+    }
     if (r)
         return r;
     for (size_t i = 0; i < SW_COUNT(order); i++) {
@@ -138,6 +154,7 @@ enum ctl_exit verb_doctor(struct ctl *ctl, const struct call *call)
     struct sw_err err = {0};
     int r = 0;
     (void)call;
+    http_deadline(ctl->http, EXAM_MS);
     check_config(&exam);
     check_token(&exam);
     bool is_there = check_gateway(&exam);

@@ -1,5 +1,5 @@
 /* One request to the gateway and its answer, repeated where that is safe. Called by every verb;
- * prints only, on a terminal, that it waits. */
+ * says only, once, that it waits. */
 #include "http_own.h"
 
 #include "base/clock.h"
@@ -10,11 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PAUSE_FIRST_MS 100
 #define PAUSE_LAST_MS  2000
-#define TELL_MS        2000 /* a person on a terminal wonders by then */
+#define TELL_MS        2000 /* a person wonders by then */
+#define STRANGER_MS    2000 /* for what hangs up before it ever answered: perhaps no gateway */
+#define SMALL_BYTES    ((uint64_t)1 << 20)
+#define SMALL_STALL_S                                                                              \
+    20L /* for the answer to a small request of a patient verb: it is repeated                     \
+         */
 
 struct feed { /* what curl reads while it sends */
     const struct http_request *request;
@@ -56,24 +60,43 @@ static size_t give_body(char *p, size_t one, size_t n, void *arg)
     return (size_t)got;
 }
 
+static const char *message_of(const struct http_answer *answer)
+{
+    return show_text(json_object_get(answer->json, "error"), "message");
+}
+
 int http_refused(struct http_answer *answer, struct sw_err *err)
 {
-    const char *code = NULL, *message = NULL;
-    if (answer->json)
-        json_unpack(answer->json, "{s:{s?s, s?s}}", "error", "code", &code, "message", &message);
-    snprintf(answer->code, sizeof answer->code, "%s", code ? code : "");
-    if (message)
-        return sw_fail(err, CTL_ERR_REFUSED, "%s", message);
+    const char *message = message_of(answer);
+    snprintf(answer->code, sizeof answer->code, "%s",
+             show_text(json_object_get(answer->json, "error"), "code"));
+    if (message[0])
+        return sw_fail(err, CTL_ERR_REFUSED, "%s", text_short(message, CTL_MESSAGE_BYTES).text);
     return sw_fail(err, CTL_ERR_REFUSED, "the gateway answered with status %ld", answer->status);
+}
+
+static const char *hint(const struct http *http)
+{
+    return http->end_ms ? "" : " (see `shadowctl doctor`)";
 }
 
 int http_unreachable(struct http *http, struct sw_err *err)
 {
-    if (!http->words[0])
-        return sw_fail(err, CTL_ERR_UNREACHABLE, "no answer from the gateway %s", http->base);
-    return sw_fail(err, CTL_ERR_UNREACHABLE,
-                   "the gateway %s cannot be reached: %s (see `shadowctl doctor`)", http->base,
-                   http->words);
+    return sw_fail(err, CTL_ERR_UNREACHABLE, "the gateway %s cannot be reached: %s%s",
+                   text_short(http->base, 34).text,
+                   http->words[0] ? text_short(http->words, 64).text : "no answer", hint(http));
+}
+
+int http_given_up(struct http *http, struct http_answer *answer, struct sw_err *err)
+{
+    if (!http_is_busy(answer->status))
+        return http_unreachable(http, err);
+    http_refused(answer, err);
+    bool is_busy = answer->status == 429 || !strcmp(answer->code, "busy");
+    const char *message = message_of(answer);
+    if (is_busy || !message[0])
+        return is_busy ? -CTL_ERR_REFUSED : -CTL_ERR_UNREACHABLE;
+    return sw_fail(err, CTL_ERR_UNREACHABLE, "%s%s", text_short(message, 120).text, hint(http));
 }
 
 static int http_once(struct http *http,
@@ -101,10 +124,13 @@ static int http_once(struct http *http,
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
     }
+    if (http->patience_ms != HTTP_BRIEF_MS && request->source_size <= SMALL_BYTES)
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SMALL_STALL_S);
     curl_multi_add_handle(http->multi, easy);
     int r = http_run(http, request->steady, NULL, NULL, ret_code);
     http_stop(http);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &ret->status);
+    http->answered |= ret->status != 0;
     curl_slist_free_all(headers);
     if (!r && feed.failed)
         return feed.failed;
@@ -141,7 +167,7 @@ int http_call(struct http *http,
         if (r == -EINTR)
             return sw_fail(err, EINTR, "interrupted");
         if (r)
-            return code ? http_unreachable(http, err) : http_refused(ret, err);
+            return http_given_up(http, ret, err);
     }
 }
 
@@ -151,19 +177,43 @@ void http_progressed(struct http *http)
     http->worked_ms = sw_boot_ms();
 }
 
+void http_be_patient(struct http *http)
+{
+    http->patience_ms = HTTP_PATIENT_MS;
+    http_progressed(http);
+}
+
+void http_deadline(struct http *http, int64_t ms)
+{
+    http->end_ms = sw_boot_ms() + ms;
+}
+
+static void tell(struct http *http, const struct http_answer *answer)
+{
+    const char *message = answer ? message_of(answer) : "";
+    http->told = true;
+    if (message[0])
+        say("%s; trying again for up to %d s", message, HTTP_PATIENT_MS / 1000);
+    else
+        say("the gateway %s is away; trying again for up to %d s", http->base,
+            HTTP_PATIENT_MS / 1000);
+}
+
 int http_pause(struct http *http, uint32_t attempt, const struct http_answer *answer, bool steady)
 {
-    int64_t left_ms = http->worked_ms + HTTP_PATIENCE_MS - sw_boot_ms();
+    int64_t now_ms = sw_boot_ms();
+    if (attempt == 1 && http->patience_ms == HTTP_PATIENT_MS)
+        http->worked_ms = now_ms; /* so far the transfer may have moved for longer than that */
+    int64_t patience_ms = http->answered ? http->patience_ms : STRANGER_MS;
+    int64_t left_ms = SW_MIN(http->worked_ms + patience_ms - now_ms, http_left_ms(http));
     int64_t pause_ms = (int64_t)PAUSE_FIRST_MS << SW_MIN(attempt - 1, 5u);
     if (answer && answer->retry_after_s > 0)
         pause_ms = answer->retry_after_s * 1000;
-    pause_ms = SW_MIN(pause_ms, (int64_t)PAUSE_LAST_MS);
+    pause_ms = SW_MIN(SW_MIN(pause_ms, (int64_t)PAUSE_LAST_MS), left_ms);
     if (left_ms <= 0)
         return -ENOTCONN;
-    if (HTTP_PATIENCE_MS - left_ms > TELL_MS && !http->told && isatty(STDERR_FILENO)) {
-        say("the gateway is away or busy; trying again for up to %d s", HTTP_PATIENCE_MS / 1000);
-        http->told = true;
-    }
+    if (now_ms - http->worked_ms >= TELL_MS && !http->told && patience_ms == HTTP_PATIENT_MS)
+        tell(http, answer);
     if (!steady)
         return interrupt_wait((int)pause_ms);
     poll(NULL, 0, (int)pause_ms);

@@ -1,8 +1,9 @@
 /* The one connection to the gateway: requests, uploads from a source, downloads that resume.
  *
  * One request at a time. What can be repeated safely is repeated over a lost connection and over
- * 503, with growing pauses, until nothing has worked for HTTP_PATIENCE_MS. A gateway that never
- * answered is given up at once, so that a wrong address says so without delay. */
+ * 503, with growing pauses, until nothing has worked for a few seconds, or for a minute once a verb
+ * has said that it waits. A gateway that never answered is given up at once, so that a wrong
+ * address says so without delay. */
 #ifndef CTL_HTTP_H
 #define CTL_HTTP_H
 
@@ -14,15 +15,23 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define HTTP_PATIENCE_MS 60000 /* a broker or gateway that is restarted is back long before */
+#define HTTP_BRIEF_MS   5000  /* of a verb with one question: a person looks at it */
+#define HTTP_PATIENT_MS 60000 /* a broker or gateway that is restarted is back long before */
 #define HTTP_BODY_MAX                                                                              \
     ((size_t)256 << 20) /* an answer held in memory: a page of a large job's files */
+
+#define HTTP_LAST_MS 1600 /* after Ctrl-C: what a person waits for without pressing it again */
 
 struct ctl;
 struct http;
 
 int http_open(const struct ctl *ctl, struct http **ret, struct sw_err *err);
 void http_destroy(struct http **p);
+
+/* From here on the verb follows work: it waits for HTTP_PATIENT_MS, and says so once. */
+void http_be_patient(struct http *http);
+/* Nothing goes on longer than `ms` from now, and no words advise `shadowctl doctor`. */
+void http_deadline(struct http *http, int64_t ms);
 
 /* Bytes to send, readable again at any offset: a broken upload goes on where the server is. */
 struct http_source {
@@ -43,7 +52,7 @@ struct http_request {
     uint64_t source_offset, source_size;
     const char *headers[6]; /* "Name: value", NULL-terminated */
     bool once;              /* -EAGAIN instead of repeating it here */
-    bool steady;            /* Ctrl-C does not break it off */
+    bool steady;            /* Ctrl-C leaves it HTTP_LAST_MS instead of breaking it off */
 };
 
 struct http_answer {
@@ -58,7 +67,8 @@ struct http_answer {
 void http_answer_done(struct http_answer *answer);
 #define AUTO_ANSWER __attribute__((cleanup(http_answer_done)))
 
-/* 0 for 2xx. -ENOTCONN: no connection, patience over. -EPERM: refused, with the gateway's words.
+/* 0 for 2xx. -ENOTCONN: no connection or 503 and patience over. -EPERM: refused, with the gateway's
+ * words.
  * -EAGAIN: a `once` request met a lost connection or 503. -EINTR: Ctrl-C. Else the source's error.
  */
 int http_call(struct http *http,
@@ -76,9 +86,11 @@ int http_json(struct http *http,
               struct sw_err *err);
 
 /* The pause before try number `attempt` (from 1): grows to 2 s, or what the answer asked for.
- * -EINTR; -ENOTCONN once nothing has worked for HTTP_PATIENCE_MS. `answer` may be NULL. */
+ * -EINTR; -ENOTCONN once patience is over. `answer` may be NULL. */
 int http_pause(struct http *http, uint32_t attempt, const struct http_answer *answer, bool steady);
 void http_progressed(struct http *http); /* something worked: patience starts anew */
+/* Words for a request whose patience is over; `answer` is the last one. -ENOTCONN or -EPERM. */
+int http_given_up(struct http *http, struct http_answer *answer, struct sw_err *err);
 
 /* Appends `text` percent-encoded; `size` bytes, any. */
 void http_escape(struct sw_buf *buf, const char *text, size_t size);

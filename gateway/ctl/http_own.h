@@ -11,10 +11,14 @@ struct http {
     CURLM *multi;
     char *base;
     char *ca_file;
-    char *bearer; /* "Authorization: Bearer ..."; NULL: no token */
-    bool contacted;
+    char *bearer;      /* "Authorization: Bearer ..."; NULL: no token */
+    bool contacted;    /* somebody was there */
+    bool answered;     /* and spoke HTTP */
     bool told;         /* that it is waited for */
     int64_t worked_ms; /* boot time of the last answer that was no 503 */
+    int64_t patience_ms;
+    int64_t end_ms;   /* boot time at which everything ends; 0: none */
+    bool interrupted; /* end_ms is that of Ctrl-C */
     char words[CURL_ERROR_SIZE];
 };
 
@@ -30,7 +34,8 @@ void http_prepare(struct http *http,
 
 /* Runs the prepared transfer until it ends (0, *ret_code) or enough(arg) says stop (1). -EINTR. */
 int http_run(struct http *http, bool steady, bool (*enough)(void *), void *arg, CURLcode *ret_code);
-void http_stop(struct http *http); /* takes the transfer out of the loop, finished or not */
+int64_t http_left_ms(struct http *http); /* until the end of everything; INT64_MAX: none is set */
+void http_stop(struct http *http);       /* takes the transfer out of the loop, finished or not */
 
 bool http_may_repeat(CURLcode code); /* a broken connection rather than a mistake */
 bool http_is_contact(CURLcode code); /* somebody was there, even if the connection broke then */

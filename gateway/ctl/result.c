@@ -159,6 +159,7 @@ enum ctl_exit verb_result(struct ctl *ctl, const struct call *call)
     if (is_one && ctl->json && !result.folder)
         options_usage(call->verb, "with --json the result needs a place: -o DIR");
     progress_open(!ctl->json, 0);
+    http_be_patient(ctl->http);
     /* Without a result fetching is refused with the gateway's own words. */
     r = is_one || !has_result(job) ? fetch_single(&result, job, &err) : fetch_many(&result, &err);
     progress_close();

@@ -123,6 +123,7 @@ static int stream_start(struct http_stream *stream, struct sw_err *err)
     if (r < 0)
         return sw_fail(err, EINTR, "interrupted");
     http->contacted |= r == 1 || http_is_contact(code);
+    http->answered |= r == 1;
     if (r == 0 && code && !stream->begun) {
         if (stream->answer.status == 0 && (!http_may_repeat(code) || !http->contacted))
             return http_unreachable(http, err);
@@ -148,7 +149,8 @@ static int stream_begin(struct http_stream *stream, struct sw_err *err)
             return r;
         r = http_pause(stream->http, attempt, &stream->answer, false);
         if (r)
-            return r == -EINTR ? sw_fail(err, EINTR, "interrupted") : -CTL_ERR_UNREACHABLE;
+            return r == -EINTR ? sw_fail(err, EINTR, "interrupted")
+                               : http_given_up(stream->http, &stream->answer, err);
     }
 }
 

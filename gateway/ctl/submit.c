@@ -15,13 +15,15 @@
 #define SMALL_BYTES ((uint64_t)512 << 10)
 #define SMALL_FILES 512
 
-void job_cancel(struct ctl *ctl, const char *id)
+bool job_cancel(struct ctl *ctl, const char *id)
 {
     AUTO_ANSWER struct http_answer answer = {0};
     AUTO(sw_text) char *path = path_of("jobs", id, "/cancel");
     struct sw_err ignored;
     struct http_request request = {.method = "POST", .path = path, .steady = true};
-    http_call(ctl->http, &request, &answer, &ignored);
+    if (!interrupted()) /* otherwise the time runs since then */
+        http_deadline(ctl->http, HTTP_LAST_MS);
+    return http_call(ctl->http, &request, &answer, &ignored) == 0;
 }
 
 static char *id_of(const struct http_answer *answer)

@@ -22,7 +22,7 @@ int submit(struct ctl *ctl,
            char **ret_id,
            struct sw_err *err);
 
-/* Best effort, also after Ctrl-C. */
-void job_cancel(struct ctl *ctl, const char *id);
+/* Within HTTP_LAST_MS, also after Ctrl-C; false: it may go on. */
+bool job_cancel(struct ctl *ctl, const char *id);
 
 #endif

@@ -67,6 +67,32 @@ void text_escape(struct sw_buf *buf, const char *text, size_t size)
     sw_buf_reserve(buf, 1)[0] = 0;
 }
 
+static bool is_inside(char c) /* of a UTF-8 character, not its first byte */
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+struct text_short text_short(const char *text, size_t max)
+{
+    static const char gap[] = "\u2026";
+    struct text_short ret = {{0}};
+    size_t n = strlen(text);
+    max = SW_MIN(max, sizeof ret.text - 1);
+    if (n <= max) {
+        memcpy(ret.text, text, n);
+        return ret;
+    }
+    size_t head = (max - (sizeof gap - 1)) / 2, tail = head;
+    for (int i = 0; i < 3 && head && is_inside(text[head]); i++)
+        head--;
+    for (int i = 0; i < 3 && tail && is_inside(text[n - tail]); i++)
+        tail--;
+    memcpy(ret.text, text, head);
+    memcpy(ret.text + head, gap, sizeof gap - 1);
+    memcpy(ret.text + head + sizeof gap - 1, text + n - tail, tail);
+    return ret;
+}
+
 void text_bytes(struct sw_buf *buf, uint64_t bytes)
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};

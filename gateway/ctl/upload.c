@@ -138,7 +138,8 @@ static int upload_rest(struct upload *upload, bool *ret_gone, struct sw_err *err
         }
         r = http_pause(upload->ctl->http, ++broken, &answer, false);
         if (r)
-            return r == -EINTR ? sw_fail(err, EINTR, "interrupted") : -CTL_ERR_UNREACHABLE;
+            return r == -EINTR ? sw_fail(err, EINTR, "interrupted")
+                               : http_given_up(upload->ctl->http, &answer, err);
         r = upload_ask(upload, ret_gone, err);
         if (r || *ret_gone)
             return r;

@@ -47,9 +47,10 @@ enum ctl_exit verb_wait(struct ctl *ctl, const struct call *call)
     AUTO_ANSWER struct http_answer answer = {0};
     struct sw_err err = {0};
     progress_open(!ctl->json, 0);
+    http_be_patient(ctl->http);
     int r = job_wait(ctl, call->args[0], &answer, &err);
     progress_close();
-    if (r == -CTL_ERR_INTERRUPTED)
+    if (r == -CTL_ERR_INTERRUPTED || (r == -CTL_ERR_UNREACHABLE && answer.status))
         say("job %s goes on; `shadowctl wait %s` follows it again", call->args[0], call->args[0]);
     if (r)
         return r == -CTL_ERR_INTERRUPTED ? CTL_INTERRUPTED : say_failed(r, &err);

@@ -1,6 +1,7 @@
 /* How a request travels: the curl handles, their settings, the loop that waits for them together
  * with the interrupt descriptor, so that Ctrl-C is felt at once and a download can be read as it
- * comes. Called by http.c and stream.c only; knows no meaning of an answer, never prints. */
+ * comes. Called by http.c and stream.c only; knows no meaning of an answer; says only that it
+ * waits. */
 #include "http_own.h"
 
 #include "base/clock.h"
@@ -11,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STALL_SECONDS 120 /* the gateway may be making 64 MiB durable on a slow disk meanwhile */
+#define STALL_MS   120000 /* the gateway may be making 64 MiB durable on a slow disk meanwhile */
+#define SILENCE_MS 5000   /* then a patient verb says that it waits */
 
 int http_open(const struct ctl *ctl, struct http **ret, struct sw_err *err)
 {
@@ -29,6 +31,7 @@ int http_open(const struct ctl *ctl, struct http **ret, struct sw_err *err)
         http->bearer = sw_buf_take_text(&line);
     }
     http->worked_ms = sw_boot_ms();
+    http->patience_ms = HTTP_BRIEF_MS;
     if (!http->easy || !http->multi) {
         http_destroy(&http);
         return sw_fail(err, EIO, "libcurl does not start");
@@ -126,9 +129,10 @@ void http_prepare(struct http *http,
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, http->words);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_BRIEF_MS);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
+    bool is_brief = http->patience_ms == HTTP_BRIEF_MS;
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (is_brief ? HTTP_BRIEF_MS : STALL_MS) / 1000L);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 512L << 10);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
@@ -138,22 +142,73 @@ void http_prepare(struct http *http,
     *ret_headers = list;
 }
 
+int64_t http_left_ms(struct http *http)
+{
+    int64_t now_ms = sw_boot_ms();
+    if (interrupted() && !http->interrupted) {
+        http->interrupted = true;
+        http->end_ms = now_ms + HTTP_LAST_MS;
+    }
+    return http->end_ms ? SW_MAX(http->end_ms - now_ms, (int64_t)0) : INT64_MAX;
+}
+
+/* curl's words for some ends say nothing of what to do. */
+static void word_end(struct http *http, CURLcode code)
+{
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        snprintf(http->words, sizeof http->words, "no answer in time");
+    else if (code == CURLE_SSL_CONNECT_ERROR)
+        snprintf(http->words, sizeof http->words, "no https there; is http:// meant?");
+    else if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY)
+        snprintf(http->words, sizeof http->words, "what answers there speaks no HTTP");
+    else if (!http->answered && (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR))
+        snprintf(http->words, sizeof http->words, "it hangs up; is that a gateway's port?");
+}
+
+/* Says once that a patient verb waits for a transfer in which nothing moves. */
+static void watch_silence(struct http *http, curl_off_t *moved, int64_t *moved_ms)
+{
+    curl_off_t up = 0, down = 0;
+    curl_easy_getinfo(http->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+    curl_easy_getinfo(http->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+    if (up + down != *moved) {
+        *moved = up + down;
+        *moved_ms = sw_boot_ms();
+    }
+    if (http->told || http->patience_ms == HTTP_BRIEF_MS || sw_boot_ms() - *moved_ms < SILENCE_MS)
+        return;
+    say("the gateway %s does not answer; waiting for it", http->base);
+    http->told = true;
+}
+
 int http_run(struct http *http, bool steady, bool (*enough)(void *), void *arg, CURLcode *ret_code)
 {
     struct curl_waitfd interrupt = {.fd = interrupt_fd(), .events = CURL_WAIT_POLLIN};
+    curl_off_t moved = 0;
+    int64_t moved_ms = sw_boot_ms();
     for (;;) {
         int running = 0, left = 0;
         curl_multi_perform(http->multi, &running);
         for (CURLMsg *msg; (msg = curl_multi_info_read(http->multi, &left));)
             if (msg->msg == CURLMSG_DONE) {
                 *ret_code = msg->data.result;
+                word_end(http, *ret_code);
                 return 0;
             }
         if (enough && enough(arg))
             return 1;
         if (!steady && interrupted())
             return -EINTR;
-        curl_multi_poll(http->multi, &interrupt, steady ? 0 : 1, 1000, NULL);
+        int64_t left_ms = http_left_ms(http);
+        if (!left_ms) {
+            *ret_code = CURLE_OPERATION_TIMEDOUT;
+            word_end(http, *ret_code);
+            return 0;
+        }
+        watch_silence(http, &moved, &moved_ms);
+        /* Once interrupted the descriptor stays readable. */
+        curl_multi_poll(http->multi, &interrupt, interrupted() ? 0 : 1,
+                        (int)SW_MIN(left_ms, (int64_t)1000), NULL);
     }
 }
 
@@ -167,13 +222,13 @@ bool http_may_repeat(CURLcode code)
     return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
            code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE || code == CURLE_SEND_ERROR ||
            code == CURLE_RECV_ERROR || code == CURLE_OPERATION_TIMEDOUT ||
-           code == CURLE_SSL_CONNECT_ERROR || code == CURLE_SEND_FAIL_REWIND;
+           code == CURLE_SEND_FAIL_REWIND;
 }
 
 bool http_is_contact(CURLcode code)
 {
     return code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST &&
-           code != CURLE_OPERATION_TIMEDOUT;
+           code != CURLE_OPERATION_TIMEDOUT && code != CURLE_SSL_CONNECT_ERROR;
 }
 
 bool http_is_busy(long status)

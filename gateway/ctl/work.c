@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "files.h"
 #include "http.h"
+#include "leave.h"
 #include "output.h"
 #include "paths.h"
 #include "plan.h"
@@ -181,30 +182,26 @@ static void print_job(struct work *work)
 
 /* ---- the whole ---- */
 
-static int interrupt_job(struct work *work)
-{
-    job_cancel(work->ctl, work->job);
-    say("interrupted: job %s is cancelled", work->job);
-    work->err.text[0] = 0;
-    return -EINTR;
-}
-
 static int send_and_wait(struct work *work)
 {
     size_t n_left = work->inputs.n_left;
     progress_open(!work->ctl->json, work->inputs.bytes);
+    http_be_patient(work->ctl->http);
     int r = submit(work->ctl, &work->order, &work->inputs, &work->job, &work->err);
     say_left(work, n_left);
-    if (r && work->job && r != -EINTR && r != -CTL_ERR_UNREACHABLE)
-        job_cancel(work->ctl, work->job); /* half a job is of no use to anybody */
-    if (!r && call_has(work->call, "detach"))
+    if (r && interrupted())
+        return leave_interrupted(work->ctl, work->job, &work->err);
+    if (r) {
+        leave_unsent(work->ctl, work->job, r);
+        return r;
+    }
+    if (call_has(work->call, "detach"))
         return 0;
-    if (!r)
-        r = job_wait(work->ctl, work->job, &work->answer, &work->err);
-    if (r == -EINTR && work->job)
-        return interrupt_job(work);
-    if (r == -CTL_ERR_UNREACHABLE && work->job)
-        say("job %s may go on; `shadowctl wait %s` follows it", work->job, work->job);
+    r = job_wait(work->ctl, work->job, &work->answer, &work->err);
+    if (r && interrupted())
+        return leave_interrupted(work->ctl, work->job, &work->err);
+    if (r && strcmp(work->answer.code, "not_found") != 0)
+        leave_running(work->job);
     return r;
 }
 
@@ -253,6 +250,8 @@ static enum ctl_exit finish(struct work *work)
     if (!r && status != CTL_CANCELLED)
         r = fetch(work);
     progress_close();
+    if (r)
+        say("`shadowctl result %s -o ELSEWHERE` fetches the rest", work->job);
     if (status == CTL_SOME_FAILED && !json_array_size(work->failed))
         say("job %s failed%s%s", work->job, show_text(job, "error")[0] ? ": " : "",
             show_text(job, "error"));

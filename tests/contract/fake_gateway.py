@@ -24,13 +24,15 @@ class Refused(Exception):
 class FakeGateway:
     """Running while used as a context. `breaks` maps "METHOD /path-regex" to a list of faults, each used once:
     "drop" (the connection ends), "drop after" (when the work is done), "drop N" (after N bytes of body read or
-    sent), "503" (Retry-After: 1), "forget" (the upload is gone)."""
+    sent), "503" (Retry-After: 1), "away" (503 of a gateway whose broker is dead), "hang" (no answer while the test
+    runs), "403", "forget" (the upload is gone). A fault that is no list but a word is used for ever."""
 
     def __init__(self):
         self.uploads, self.jobs, self.keys, self.breaks, self.seen = {}, {}, {}, {}, []
         self.hold = None  # an Event that jobs wait for before they end
         self.devices = []
         self.status = {"success": True, **{link: {"ok": True} for link in ("broker", "store", "disk", "agents")}}
+        self.over = threading.Event()
         self.lock = threading.Lock()
         self.arrived = threading.Condition(self.lock)
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"gateway": self}))
@@ -42,6 +44,7 @@ class FakeGateway:
         return self
 
     def __exit__(self, *_):
+        self.over.set()
         self.server.shutdown()
         self.server.server_close()
 
@@ -54,7 +57,7 @@ class FakeGateway:
     def fault(self, line):
         for pattern, faults in self.breaks.items():
             if faults and re.fullmatch(pattern, line):
-                return faults.pop(0)
+                return faults if isinstance(faults, str) else faults.pop(0)
         return None
 
     def submit(self, kind, params, key, name, body, priority=0):
@@ -126,6 +129,13 @@ class Handler(BaseHTTPRequestHandler):
             data, broken = self.body(fault)
             if fault == "503":
                 raise Refused(503, "busy", "full for a moment", Retry_After=1)
+            if fault == "away":
+                raise Refused(503, "unavailable", "the broker does not answer", Retry_After=2)
+            if fault == "403":
+                raise Refused(403, "forbidden", "your token's role is device, this needs viewer")
+            if fault == "hang":
+                gateway.over.wait(120)
+                self.drop()
             if url.path != "/healthz" and self.headers.get("Authorization") != f"Bearer {TOKEN}":
                 raise Refused(401, "unauthorized", "no valid token")
             query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
