@@ -26,6 +26,7 @@ struct order { /* what goes down the pipe; the actor frees it */
     uint64_t job, number;                /* JOB: nonce; RESULT: n */
     uint32_t add, first_chunk, n_chunks; /* RESULT: first_chunk = chunk */
     bool remove, recovered;
+    struct sw_growth growth;
     char key[SW_KEY_TEXT];
     struct data_prepare *prepare;
 };
@@ -74,7 +75,7 @@ static void obey(struct data_actor *actor, struct order *order)
 {
     switch (order->kind) {
     case ORDER_JOB:
-        data_job_learn(actor, order->job, order->number, order->recovered);
+        data_job_learn(actor, order->job, order->number, order->growth, order->recovered);
         break;
     case ORDER_ADD:
         source_add(actor->source, order->job, order->add, order->first_chunk, order->n_chunks);
@@ -191,10 +192,14 @@ static void give(struct data *data, struct order order)
     actor_give(zactor_sock(data->actor), copy);
 }
 
-void data_job(struct data *data, uint64_t job, uint64_t nonce, bool recovered)
+void data_job(
+    struct data *data, uint64_t job, uint64_t nonce, struct sw_growth growth, bool recovered)
 {
-    give(data,
-         (struct order){.kind = ORDER_JOB, .job = job, .number = nonce, .recovered = recovered});
+    give(data, (struct order){.kind = ORDER_JOB,
+                              .job = job,
+                              .number = nonce,
+                              .growth = growth,
+                              .recovered = recovered});
 }
 
 void data_add(

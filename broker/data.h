@@ -24,9 +24,10 @@ struct data_setup {
 int data_open(const struct data_setup *setup, struct data **ret, struct sw_err *err);
 void data_close(struct data **data); /* ends the thread; unanswered requests are dropped */
 
-/* Lease tokens of this job carry this nonce. Before its first ASSIGN. `recovered`: the broker
- * starts with it, and its folder is looked at. */
-void data_job(struct data *data, uint64_t job, uint64_t nonce, bool recovered);
+/* Lease tokens of this job carry this nonce. Before its first ASSIGN. `growth` bounds its
+ * outputs. `recovered`: the broker starts with it, and its folder is looked at. */
+void data_job(
+    struct data *data, uint64_t job, uint64_t nonce, struct sw_growth growth, bool recovered);
 /* An ADD that lies on disk (after recovery; data_prepare does it by itself). */
 void data_add(
     struct data *data, uint64_t job, uint32_t add, uint32_t first_chunk, uint32_t n_chunks);

@@ -21,6 +21,7 @@
 
 struct data_job {
     uint64_t job, nonce;
+    struct sw_growth growth;
     int fd; /* its folder; -1 = not open */
     struct data_outputs *outputs;
     bool untold; /* rows that name one of them may still come, or be damaged */
@@ -56,7 +57,11 @@ void transfer_drain(struct data_actor *actor);  /* FETCH and STORE that wait */
 void transfer_synced(struct data_actor *actor); /* answers STOREs that are durable */
 
 struct data_job *data_job_of(struct data_actor *actor, uint64_t job);
-void data_job_learn(struct data_actor *actor, uint64_t job, uint64_t nonce, bool recovered);
+void data_job_learn(struct data_actor *actor,
+                    uint64_t job,
+                    uint64_t nonce,
+                    struct sw_growth growth,
+                    bool recovered);
 void data_job_forget(struct data_actor *actor, uint64_t job, bool remove);
 int data_job_folder(struct data_actor *actor,
                     struct data_job *job); /* opens, or makes it; -errno */

@@ -44,7 +44,8 @@ int data_job_folder(struct data_actor *actor, struct data_job *job)
     return job->fd;
 }
 
-void data_job_learn(struct data_actor *actor, uint64_t id, uint64_t nonce, bool recovered)
+void data_job_learn(
+    struct data_actor *actor, uint64_t id, uint64_t nonce, struct sw_growth growth, bool recovered)
 {
     struct data_job *job = data_job_of(actor, id);
     if (!job) {
@@ -56,6 +57,7 @@ void data_job_learn(struct data_actor *actor, uint64_t id, uint64_t nonce, bool 
             data_outputs_find(actor, job);
     }
     job->nonce = nonce;
+    job->growth = growth;
 }
 
 void data_job_forget(struct data_actor *actor, uint64_t id, bool remove)

@@ -23,7 +23,8 @@ int load_job_row(struct broker *broker, const struct sw_job_row *row)
         sw_log(SW_LOG_WARNING, "job of an unknown type job=%ju error=%s", (uintmax_t)row->job,
                err.text);
     HASH_ADD(hh, broker->cards, job, sizeof card->job, card);
-    data_job(broker->data, card->job, card->row->nonce, row->status < JOB_COMPLETED);
+    data_job(broker->data, card->job, card->row->nonce,
+             sw_kernel_growth(card->kernel, &card->values), row->status < JOB_COMPLETED);
     struct core_load_job load = {.job = row->job,
                                  .kind = card->kind,
                                  .priority = (int32_t)body.priority,

@@ -39,7 +39,8 @@ static void save_job(struct broker *broker, const struct core_action *action, st
         card = (struct card *)action->payload;
         card->job = action->job;
         HASH_ADD(hh, broker->cards, job, sizeof card->job, card);
-        data_job(broker->data, card->job, card->row->nonce, false);
+        data_job(broker->data, card->job, card->row->nonce,
+                 sw_kernel_growth(card->kernel, &card->values), false);
     } else if (action->payload) { /* SET */
         const struct sw_str *name = action->payload;
         sw_release(card->renamed);

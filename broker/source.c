@@ -224,6 +224,20 @@ uint32_t source_pieces(struct source *source, uint64_t job, uint32_t chunk)
     return find(source, job, chunk, &loaded, &pieces, &n, &err) < 0 ? 0 : (uint32_t)n;
 }
 
+uint64_t source_bytes(struct source *source, uint64_t job, uint32_t chunk)
+{
+    struct loaded *loaded;
+    const struct sw_plan_piece *pieces;
+    size_t n = 0;
+    struct sw_err err;
+    uint64_t bytes = 0;
+    if (find(source, job, chunk, &loaded, &pieces, &n, &err) < 0)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += pieces[i].size;
+    return bytes;
+}
+
 static int open_stream(struct source *source, uint64_t job, uint32_t chunk, struct sw_err *err)
 {
     struct loaded *loaded = NULL;

@@ -32,5 +32,7 @@ int source_read(struct source *source,
                 struct sw_err *err);
 /* How many files (pieces) a chunk has; 0 when it is not on disk. */
 uint32_t source_pieces(struct source *source, uint64_t job, uint32_t chunk);
+/* How many bytes of them are its own. */
+uint64_t source_bytes(struct source *source, uint64_t job, uint32_t chunk);
 
 #endif

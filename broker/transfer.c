@@ -128,6 +128,22 @@ static void set_error(struct sw_msg_stored *answer, int r)
                (uintmax_t)answer->job, (uintmax_t)answer->chunk, strerror(-r));
 }
 
+/* What no run of its kernel gives must not fill the disk. */
+static bool is_too_large(struct data_actor *actor,
+                         const struct data_job *job,
+                         const struct sw_msg_store *m,
+                         size_t size)
+{
+    uint64_t bytes = source_bytes(actor->source, m->job, (uint32_t)m->chunk);
+    uint64_t files = source_pieces(actor->source, m->job, (uint32_t)m->chunk);
+    if (files == 0) { /* its inputs came inline: only control knows them */
+        bytes = SW_INLINE_BYTES_MAX;
+        files = SW_CHUNK_FILES_MAX;
+    }
+    uint64_t most = SW_MIN(bytes, UINT64_C(1) << 50) * job->growth.times + files * job->growth.more;
+    return size > most || m->offset > most - size;
+}
+
 /* What came once more after the end changes nothing and is answered as the first time. */
 static int append(struct data_job *job,
                   int folder,
@@ -158,7 +174,7 @@ static void store(struct data_actor *actor, struct sw_frames *frames, const stru
     }
     if (r == 0) {
         folder = data_job_folder(actor, job);
-        r = folder < 0 ? folder : 0;
+        r = folder < 0 ? folder : is_too_large(actor, job, m, size) ? -EFBIG : 0;
     }
     if (r == 0)
         r = append(job, folder, m, bytes, size, &answer);

@@ -168,6 +168,13 @@ static int run(void *state,
     return r < 0 ? r : sink_flush(&sink);
 }
 
+/* A last line may go on behind the chunk; every byte may be a line that the name stands before. */
+static struct sw_growth growth(const struct sw_values *values)
+{
+    uint64_t name = values->v[WITH_FILENAME].number ? SW_OUTPUT_NAME_MAX + 2 : 0;
+    return (struct sw_growth){.times = 2 + name, .more = LINE_BYTES_MAX + name};
+}
+
 const struct sw_kernel sw_kernel_filter = {
     .name = "filter",
     .rev = 1,
@@ -184,5 +191,6 @@ const struct sw_kernel sw_kernel_filter = {
     .open = open_state,
     .close = close_state,
     .run = run,
+    .growth = growth,
     .engine = pattern_engine,
 };

@@ -23,6 +23,12 @@ const struct sw_kernel *sw_kernel_find(const char *name)
     return NULL;
 }
 
+struct sw_growth sw_kernel_growth(const struct sw_kernel *kernel, const struct sw_values *values)
+{
+    return kernel && kernel->growth ? kernel->growth(values)
+                                    : (struct sw_growth){.times = 4, .more = 1U << 20};
+}
+
 const char *sw_kernel_engine(const struct sw_kernel *kernel)
 {
     return kernel->engine ? kernel->engine() : "";

@@ -88,6 +88,12 @@ struct sw_split {
 
 /* ---- the kernel ---- */
 
+/* The output of a chunk has at most `times` its bytes, and `more` for each of its segments. A bound
+ * against runaways: never less than what a run may give. */
+struct sw_growth {
+    uint64_t times, more; /* at most 2^13, 2^50 */
+};
+
 enum sw_shape { SW_FILES, SW_CONCAT };
 
 #define SW_OUTPUT_NAME_MAX 4352 /* a 4,096-byte name and a suffix */
@@ -127,11 +133,16 @@ struct sw_kernel {
                struct sw_writer *out,
                struct sw_err *ret_error);
 
+    struct sw_growth (*growth)(const struct sw_values *); /* see sw_kernel_growth */
+
     const char *(*engine)(void); /* see sw_kernel_engine; NULL: no library decides */
 };
 
 extern const struct sw_kernel *const sw_kernels[]; /* NULL-terminated, from kernels.def */
 const struct sw_kernel *sw_kernel_find(const char *name);
+
+/* A kernel without a bound of its own gives about what it gets, or a line for each file. */
+struct sw_growth sw_kernel_growth(const struct sw_kernel *, const struct sw_values *);
 
 /* The library's version that decides the bytes of a result: "zstd 1.5.4", "pcre2 10.42 jit", "".
  * The text lasts as long as the calling thread. */

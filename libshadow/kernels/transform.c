@@ -136,6 +136,13 @@ static uint64_t default_cap(uint64_t input_bytes)
     return SW_MIN(input_bytes, (uint64_t)MAX_BYTES_MAX) * CAP_RATIO + CAP_FLOOR;
 }
 
+static struct sw_growth growth(const struct sw_values *values)
+{
+    const struct sw_value *max = &values->v[MAX_BYTES];
+    uint64_t more = max->present ? (uint64_t)max->number : 0;
+    return (struct sw_growth){.times = CAP_RATIO, .more = SW_MAX(more, CAP_FLOOR)};
+}
+
 static int run(void *state,
                const struct sw_segment *segment,
                struct sw_reader *in,
@@ -172,4 +179,5 @@ const struct sw_kernel sw_kernel_transform = {
     .open = open_state,
     .close = close_state,
     .run = run,
+    .growth = growth,
 };

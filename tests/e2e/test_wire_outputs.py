@@ -247,3 +247,15 @@ def test_outputs_of_a_job_that_cannot_be_read_stay(broker, gateway, agent):
     assert job_of(gateway, job)["status"] == "failed"
     broker.broker.stop()  # with it `data` has done all it was told
     assert out.state() == kept
+
+
+def test_an_output_larger_than_its_kernel_gives_is_refused(broker, agent, lease_of):
+    a = agent()
+    a.hello()
+    job, lease = lease_of(a)
+    out = Output(broker, "a", job, lease)
+    out.store(0, b"x")
+    os.truncate(out.path, 1 << 30)  # a MiB for each file that an inline chunk may have, and four times its bytes
+    assert not out.store(1 << 30, b"x" * 65_536)["error"]
+    assert out.store((1 << 30) + 65_536, b"x")["error"] == "failed"
+    assert out.path.stat().st_size == (1 << 30) + 65_536

@@ -165,13 +165,39 @@ static void test_declarations(void **state)
     assert_null(sw_kernel_find(""));
 }
 
+static struct sw_growth growth_of(const char *name, const struct sw_param_text *list, size_t n)
+{
+    struct sw_values values;
+    struct sw_err err = {0};
+    const struct sw_kernel *real = sw_kernel_find(name);
+    assert_int_equal(sw_params_parse(real, list, n, &values, &err), 0);
+    struct sw_growth growth = sw_kernel_growth(real, &values);
+    assert_true(growth.times <= 1U << 13 && growth.more <= UINT64_C(1) << 50);
+    return growth;
+}
+
+/* The bounds of outputs follow what the parameters allow. */
+static void test_growth(void **state)
+{
+    (void)state;
+    const struct sw_param_text unpack[] = {{"op", "decompress", 10},
+                                           {"max-bytes", "9000000000", 10}};
+    const struct sw_param_text filter[] = {{"pattern", "a", 1}, {"with-filename", "true", 4}};
+    assert_int_equal(growth_of("transform", unpack, 1).times, 100);
+    assert_int_equal(growth_of("transform", unpack, 1).more, 1 << 30);
+    assert_int_equal(growth_of("transform", unpack, 2).more, 9000000000);
+    assert_true(growth_of("filter", filter, 1).times < 4096);
+    assert_true(growth_of("filter", filter, 2).times > 4096); /* a name before each empty line */
+    assert_true(growth_of("hash", NULL, 0).more > 2 * SW_OUTPUT_NAME_MAX);
+    assert_true(sw_kernel_growth(NULL, NULL).times > 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_edges),
-        cmocka_unit_test(test_declarations),
+        cmocka_unit_test(test_values), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_edges),  cmocka_unit_test(test_declarations),
+        cmocka_unit_test(test_growth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

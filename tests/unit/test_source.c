@@ -74,6 +74,8 @@ static void test_chunks_are_found(void **state)
     assert_int_equal(byte_of(5), 0);
     assert_int_equal(source_pieces(source, JOB, 4), 1);
     assert_int_equal(source_pieces(source, JOB, 5), 0);
+    assert_int_equal(source_bytes(source, JOB, 4), 1);
+    assert_int_equal(source_bytes(source, JOB, 5), 0);
     source_forget(source, JOB);
     assert_int_equal(byte_of(0), 0);
 }
