@@ -22,6 +22,8 @@
 #define BROKER_BATCH_LEASES 1024
 /* Requests of clients that wait for a commit, a look-up or a plan. */
 #define BROKER_REQUESTS_MAX 100000
+/* Where jobs end faster than rows are read, a row that may be old is read again. */
+#define REREADS_MAX 3
 /* Messages taken off the control socket before the other sockets are looked at again. */
 #define BROKER_TURN_MESSAGES 2000
 /* Plans and manifests that control keeps at hand. */
@@ -234,6 +236,9 @@ void client_look_up(struct broker *broker,
                     struct request *request,
                     const struct history_request *ask);
 /* submit.c */
+/* A crash may have cut a SUBMIT short. Nobody was answered: what has no inputs goes, so that a
+ * repeat makes it anew; what has them is sealed. */
+void submit_recover(struct broker *broker);
 void submit_looked_up(struct broker *broker,
                       struct request *request,
                       const struct history_reply *reply);

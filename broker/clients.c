@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define REREADS_MAX 3 /* where a job ends faster than its row is read */
-
 static const struct {
     const char *code, *text;
 } words[] = {

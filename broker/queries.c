@@ -8,8 +8,7 @@
 #define PAGE_BYTES_MAX                                                                             \
     ((size_t)200 << 10) /* the wire's 256 KiB, less what heads and names take                      \
                          */
-#define REREADS_MAX 3   /* where jobs end faster than rows are read */
-#define JOB_TEXTS   256 /* bytes of texts that one rendered job may need */
+#define JOB_TEXTS 256   /* bytes of texts that one rendered job may need */
 
 static void answer(struct broker *broker,
                    struct request *request,

@@ -274,6 +274,7 @@ int recover(struct broker *broker, struct sw_err *err)
     struct core_action action;
     while (core_next(broker->core, &action)) /* jobs whose last chunk was durable end now */
         apply_action(broker, &action);
+    submit_recover(broker);
     if (walk.jobs)
         sw_log(SW_LOG_INFO, "recovered jobs=%ju chunks=%ju ms=%jd", (uintmax_t)walk.jobs,
                (uintmax_t)walk.chunks, (intmax_t)(sw_boot_ms() - begin));

@@ -4,8 +4,13 @@
 
 #include "base/clock.h"
 
+#include "base/log.h"
+
 #include <sodium.h>
 #include <string.h>
+
+#define PROMISED_INPUTS 1U
+#define PROMISED_SEAL   2U
 
 static struct card *
 new_card(struct broker *broker, const struct sw_msg_submit *submit, struct sw_str key)
@@ -25,6 +30,8 @@ new_card(struct broker *broker, const struct sw_msg_submit *submit, struct sw_st
         .chunk_count = submit->chunk_count,
         .expected_bytes = submit->expected_bytes,
         .input_data = submit->input_data,
+        .promised = (submit->n_uploads || submit->n_inputs ? PROMISED_INPUTS : 0) |
+                    (submit->open ? 0 : PROMISED_SEAL),
     };
     AUTO(sw_text) char *type = sw_copy_text(submit->type.p, submit->type.n);
     const struct sw_kernel *kernel = sw_kernel_find(type);
@@ -150,17 +157,41 @@ void submit_looked_up(struct broker *broker,
     uint8_t hash[16];
     full_key(submit, &key);
     key_hash((struct sw_str){(char *)key.data, key.size}, hash);
-    if (reply->n == 0 || core_key_job(broker->core, hash)) { /* what is known here is newer */
+    const struct sw_job_row *found = reply->n ? &reply->rows[0].of.job : NULL;
+    /* what is known here is newer; a live job whose key is not known is being forgotten */
+    if (!found || core_key_job(broker->core, hash) || card_find(broker, found->job)) {
         submit_now(broker, request, (struct sw_str){(char *)key.data, key.size});
         return;
     }
-    const struct sw_job_row *found = &reply->rows[0].of.job;
-    if (sw_decode_record(&sw_record_job_row, found->body, found->body_size, &broker->row_arena,
-                         false, &row) < 0)
+    if (found->status < JOB_COMPLETED && request->rereads++ < REREADS_MAX) /* it ended since */
+        client_look_up(broker, request,
+                       &(struct history_request){.kind = HISTORY_KEY, .key = (char *)key.data});
+    else if (sw_decode_record(&sw_record_job_row, found->body, found->body_size, &broker->row_arena,
+                              false, &row) < 0)
         client_error(broker, request, "unavailable", "the store holds a row that cannot be read");
     else if (row.body_hash != submit->body_hash)
         client_error(broker, request, "conflict",
                      "this idempotency key was used with another request");
     else
         client_ok(broker, request, found->job, 0, true);
+}
+
+void submit_recover(struct broker *broker)
+{
+    struct card *card, *next_card;
+    HASH_ITER(hh, broker->cards, card, next_card)
+    {
+        struct core_job_view view;
+        struct core_event event = {.type = EV_SEAL, .job = card->job};
+        if (!core_job(broker->core, card->job, &view) || view.row_status >= JOB_COMPLETED)
+            continue;
+        bool empty = (card->row->promised & PROMISED_INPUTS) && view.adds == 0;
+        if (!empty && (view.sealed || !(card->row->promised & PROMISED_SEAL)))
+            continue;
+        if (empty)
+            event.type = EV_FORGET;
+        sw_log(SW_LOG_NOTICE, "submit cut short by a crash job=%ju %s", (uintmax_t)card->job,
+               empty ? "forgotten=1" : "sealed=1");
+        broker_feed(broker, &event);
+    }
 }
