@@ -3,11 +3,13 @@
  * fetch.c. */
 #include "batch.h"
 
-#include <errno.h>
+#include <string.h>
 
-void batch_failed(struct batch *batch, int r, const struct sw_err *err)
+void batch_failed(struct batch *batch, struct wanted *item, int r, const struct sw_err *err)
 {
     say("%s", err->text);
+    sw_release(item->error);
+    item->error = sw_copy_text(err->text, strlen(err->text));
     batch->failed = r;
 }
 
@@ -17,7 +19,7 @@ void batch_commit(struct batch *batch)
     for (size_t i = 0; i < batch->n; i++) {
         int r = output_commit(&batch->outputs[i], &err);
         if (r)
-            batch_failed(batch, r, &err);
+            batch_failed(batch, batch->items[i], r, &err);
         batch->items[i]->written = !r;
         output_done(&batch->outputs[i]);
     }
@@ -33,9 +35,4 @@ void batch_add(struct batch *batch, struct output *output, struct wanted *item)
     batch->bytes += item->size;
     if (batch->n == BATCH_FILES || batch->bytes >= BATCH_BYTES)
         batch_commit(batch);
-}
-
-bool fetch_is_hopeless(int r)
-{
-    return r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EMFILE;
 }

@@ -20,7 +20,8 @@ void batch_add(struct batch *batch,
                struct output *output,
                struct wanted *item); /* takes the output */
 void batch_commit(struct batch *batch);
-void batch_failed(struct batch *batch, int r, const struct sw_err *err); /* says it and goes on */
+/* Says it, notes it at the item, and goes on: another may fit where this one did not. */
+void batch_failed(struct batch *batch, struct wanted *item, int r, const struct sw_err *err);
 
 /* untar.c: the tar of all outputs into the wanted files, in order. -FETCH_NOT_IN_TAR when the
  * gateway has other names or another order: what is not written then is to be asked for by name. */
@@ -30,6 +31,5 @@ int fetch_tar(struct ctl *ctl,
               struct wanted_list *wanted,
               struct batch *batch,
               struct sw_err *err);
-bool fetch_is_hopeless(int r); /* errors after which no further file would fare better */
 
 #endif

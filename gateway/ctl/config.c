@@ -62,7 +62,8 @@ config_line(struct ctl *ctl, const char *folder, char *line, int number, struct 
     if (!key[0] || key[0] == '#' || key[0] == ';' || key[0] == '[')
         return 0;
     if (!equals)
-        return sw_fail(err, EINVAL, "%s:%d: not `key = value`", ctl->config_file, number);
+        return sw_fail(err, EINVAL, "%s:%d: not `key = value`",
+                       text_short(ctl->config_file, CTL_NAME_BYTES).text, number);
     *equals = 0;
     key = trim(line);
     char *value = trim(equals + 1);
@@ -75,9 +76,9 @@ config_line(struct ctl *ctl, const char *folder, char *line, int number, struct 
         sw_release(ctl->ca_file);
         ctl->ca_file = join(folder, value);
     } else
-        return sw_fail(err, EINVAL,
-                       "%s:%d: unknown key `%s`; known are gateway, token-file, ca-file",
-                       ctl->config_file, number, key);
+        return sw_fail(
+            err, EINVAL, "%s:%d: unknown key `%s`; known are gateway, token-file, ca-file",
+            text_short(ctl->config_file, CTL_NAME_BYTES).text, number, text_short(key, 30).text);
     return 0;
 }
 
@@ -89,7 +90,8 @@ static int config_read(struct ctl *ctl, const char *folder, struct sw_err *err)
     if (r == -ENOENT || r == -ENOTDIR)
         return 0;
     if (r)
-        return sw_fail(err, EINVAL, "%s: %s", ctl->config_file, strerror(-r));
+        return sw_fail(err, EINVAL, "%s: %s", text_short(ctl->config_file, CTL_NAME_BYTES).text,
+                       strerror(-r));
     ctl->config_found = true;
     ctl->token_file = join(folder, "token");
     int number = 1;
@@ -108,7 +110,8 @@ static int gateway_check(char *url, struct sw_err *err)
     while (n && url[n - 1] == '/')
         url[--n] = 0;
     if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-        return sw_fail(err, EINVAL, "gateway `%s`: expected http://HOST:PORT or https://…", url);
+        return sw_fail(err, EINVAL, "gateway `%s`: expected http://HOST:PORT or https://…",
+                       text_short(url, CTL_NAME_BYTES).text);
     return 0;
 }
 
@@ -118,13 +121,17 @@ static int token_read(struct ctl *ctl, bool named, struct sw_err *err)
     AUTO_BUF struct sw_buf text = {0};
     int r = ctl->token_file ? sw_file_read(AT_FDCWD, ctl->token_file, TOKEN_MAX, &text) : -ENOENT;
     if (r && named)
-        return sw_fail(err, EINVAL, "token file %s: %s", ctl->token_file, strerror(-r));
-    if (r || !text.size)
+        return sw_fail(err, EINVAL, "token file %s: %s",
+                       text_short(ctl->token_file, CTL_NAME_BYTES).text, strerror(-r));
+    char *token = r || !text.size ? "" : trim((char *)text.data);
+    if (!token[0] && !named)
         return 0;
-    char *token = trim((char *)text.data);
+    bool is_good = token[0];
     for (const char *c = token; *c; c++)
-        if (*c <= ' ' || *c > '~')
-            return sw_fail(err, EINVAL, "token file %s holds no token", ctl->token_file);
+        is_good &= *c > ' ' && *c <= '~';
+    if (!is_good)
+        return sw_fail(err, EINVAL, "token file %s holds no token",
+                       text_short(ctl->token_file, CTL_NAME_BYTES).text);
     set_text(&ctl->token, token);
     return 0;
 }

@@ -28,6 +28,7 @@ void wanted_done(struct wanted_list *wanted)
     for (size_t i = 0; i < wanted->n; i++) {
         sw_release(wanted->list[i].name);
         sw_release(wanted->list[i].path);
+        sw_release(wanted->list[i].error);
     }
     sw_release(wanted->list);
     *wanted = (struct wanted_list){0};
@@ -87,8 +88,8 @@ int fetch_files(struct ctl *ctl, const char *id, struct wanted_list *wanted, str
             struct wanted *item = &wanted->list[i];
             if (!item->written)
                 r = fetch_by_name(ctl, id, item, wanted->force, err);
-            if (r && r != -EINTR && r != -CTL_ERR_UNREACHABLE && !fetch_is_hopeless(r)) {
-                batch_failed(&batch, r, err);
+            if (r && r != -EINTR && r != -CTL_ERR_UNREACHABLE) {
+                batch_failed(&batch, item, r, err);
                 r = 0;
             }
             progress_fetched(i + 1, wanted->n);
@@ -103,7 +104,8 @@ int fetch_files(struct ctl *ctl, const char *id, struct wanted_list *wanted, str
 
 /* ---- one output of all ---- */
 
-static int fetch_to_stdout(struct http_stream *stream, uint64_t *ret_size, struct sw_err *err)
+static int fetch_to_fd(
+    struct http_stream *stream, int fd, const char *name, uint64_t *ret_size, struct sw_err *err)
 {
     AUTO_BUF struct sw_buf block = {0};
     uint8_t *p = sw_buf_reserve(&block, BLOCK_BYTES);
@@ -112,9 +114,10 @@ static int fetch_to_stdout(struct http_stream *stream, uint64_t *ret_size, struc
         if (got <= 0)
             return (int)got;
         progress_hide();
-        int r = sw_write_all(STDOUT_FILENO, p, (size_t)got);
+        int r = sw_write_all(fd, p, (size_t)got);
         if (r)
-            return sw_fail(err, r == -EINTR ? EIO : -r, "standard output: %s", strerror(-r));
+            return sw_fail(err, r == -EINTR ? EIO : -r, "%s: %s",
+                           text_short(name, CTL_NAME_BYTES).text, strerror(-r));
         *ret_size += (uint64_t)got;
     }
 }
@@ -134,13 +137,31 @@ int fetch_one(struct ctl *ctl,
     item.mode = 0666 & ~mask;
     int r = http_stream_open(ctl->http, address, &stream, err);
     if (!r && !path)
-        r = fetch_to_stdout(stream, ret_size, err);
-    else if (!r) {
+        r = fetch_to_fd(stream, STDOUT_FILENO, "standard output", ret_size, err);
+    else if (!r && output_is_through(path)) {
+        AUTO_FD int fd = output_open_through(path, err);
+        r = fd < 0 ? fd : fetch_to_fd(stream, fd, path, ret_size, err);
+    } else if (!r) {
         r = stream_to_output(stream, &item, force, err);
         *ret_size = item.size;
     }
     http_stream_destroy(&stream);
     return r || !path ? r : outputs_settle(err);
+}
+
+int fetch_nothing(const char *path, bool force, struct sw_err *err)
+{
+    AUTO_OUTPUT struct output output = {0};
+    mode_t mask = umask(0);
+    umask(mask);
+    if (output_is_through(path))
+        return 0;
+    int r = output_open(&output, path, force, err);
+    if (!r)
+        r = output_finish(&output, 0666 & ~mask, NULL, err);
+    if (!r)
+        r = output_commit(&output, err);
+    return r ? r : outputs_settle(err);
 }
 
 char *fetch_target(const char *path, const char *output_name)

@@ -16,6 +16,7 @@ struct wanted {        /* one output, in the order of the job's inputs */
     struct timespec mtime;
     uint64_t size; /* of what was written */
     bool written;
+    char *error; /* why it could not be written; said already */
 };
 
 struct wanted_list {
@@ -37,6 +38,9 @@ int fetch_one(struct ctl *ctl,
               bool force,
               uint64_t *ret_size,
               struct sw_err *err);
+
+/* The output of a CONCAT job without inputs: nothing, at `path`. */
+int fetch_nothing(const char *path, bool force, struct sw_err *err);
 
 /* "-o PATH" of a CONCAT job: a folder takes the output under the kernel's name for it. */
 char *fetch_target(const char *path, const char *output_name);

@@ -157,6 +157,9 @@ void options_read(int argc, char **argv, struct ctl_flags *ret_flags, struct cal
     if (ret_call->n_args > verb->n_args_max)
         options_usage(verb, "too many arguments: %s takes %s", verb->name,
                       verb->args[0] ? verb->args : "none");
+    const char *output = call_option(ret_call, "output");
+    if (output && !output[0])
+        options_usage(verb, "-o: an empty name");
 }
 
 void options_usage(const struct verb *verb, const char *format, ...)

@@ -8,10 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+#define READER_MS 100 /* between two looks for a pipe's reader */
 
 static char *unsettled_folder; /* where the last rename was; its entry is not durable yet */
 
@@ -55,10 +58,11 @@ static int check_folder(const char *path, struct sw_err *err)
     }
     struct stat st;
     if (stat(above, &st) == 0 && !S_ISDIR(st.st_mode))
-        return sw_fail(err, CTL_ERR_REFUSED, "%s is no folder", above);
+        return sw_fail(err, CTL_ERR_REFUSED, "%s is no folder",
+                       text_short(above, CTL_NAME_BYTES).text);
     if (access(above, W_OK | X_OK))
-        return sw_fail(err, CTL_ERR_REFUSED, "%s: outputs cannot be written there: %s", above,
-                       strerror(errno));
+        return sw_fail(err, CTL_ERR_REFUSED, "%s: outputs cannot be written there: %s",
+                       text_short(above, CTL_NAME_BYTES).text, strerror(errno));
     sw_release(good);
     good = TAKE(folder);
     return 0;
@@ -71,13 +75,53 @@ int output_check(const char *path, bool force, struct stat *ret_stat, struct sw_
         *ret_stat = (struct stat){0};
         return errno == ENOENT || errno == ENOTDIR
                    ? check_folder(path, err)
-                   : sw_fail(err, CTL_ERR_REFUSED, "%s: %s", path, strerror(errno));
+                   : sw_fail(err, CTL_ERR_REFUSED, "%s: %s", text_short(path, CTL_NAME_BYTES).text,
+                             strerror(errno));
     }
     *ret_stat = st;
-    if (S_ISDIR(st.st_mode))
-        return sw_fail(err, CTL_ERR_REFUSED, "%s exists and is a folder", path);
+    if (!S_ISREG(st.st_mode))
+        return sw_fail(err, CTL_ERR_REFUSED, "%s exists and is %s; it is never replaced",
+                       text_short(path, CTL_NAME_BYTES).text,
+                       S_ISDIR(st.st_mode)   ? "a folder"
+                       : S_ISLNK(st.st_mode) ? "a symbolic link"
+                                             : "no regular file");
     return force ? 0
-                 : sw_fail(err, CTL_ERR_REFUSED, "%s exists already; --force replaces it", path);
+                 : sw_fail(err, CTL_ERR_REFUSED, "%s exists already; --force replaces it",
+                           text_short(path, CTL_NAME_BYTES).text);
+}
+
+bool output_is_through(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode));
+}
+
+int output_open_through(const char *path, struct sw_err *err)
+{
+    for (;;) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd >= 0) {
+            fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+            return fd;
+        }
+        if (errno != ENXIO) /* a pipe that nobody reads yet is waited for */
+            return sw_fail(err, errno, "%s: %s", text_short(path, CTL_NAME_BYTES).text,
+                           strerror(errno));
+        if (interrupt_wait(READER_MS))
+            return sw_fail(err, EINTR, "interrupted");
+    }
+}
+
+bool output_is_too_long(const char *path)
+{
+    if (strlen(path) >= PATH_MAX)
+        return true;
+    for (size_t n; *path; path += n + (path[n] == '/')) {
+        n = strcspn(path, "/");
+        if (n > NAME_MAX)
+            return true;
+    }
+    return false;
 }
 
 static int make_folders(char *folder)
@@ -105,14 +149,14 @@ int output_open(struct output *output, const char *path, bool force, struct sw_e
     (void)ignored;
     int r = make_folders(folder);
     if (r)
-        return sw_fail(err, -r, "%s: %s", folder, strerror(-r));
+        return sw_fail(err, -r, "%s: %s", text_short(folder, CTL_NAME_BYTES).text, strerror(-r));
     sw_buf_printf(&name, "%s/.shadowctl-%016jx", folder, (uintmax_t)random);
     *output = (struct output){.fd = -1, .force = force};
     output->temporary = sw_buf_take_text(&name);
     interrupt_guard(output->temporary);
     output->fd = open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (output->fd < 0) {
-        r = sw_fail(err, errno, "%s: %s", folder, strerror(errno));
+        r = sw_fail(err, errno, "%s: %s", text_short(folder, CTL_NAME_BYTES).text, strerror(errno));
         interrupt_unguard(output->temporary);
         sw_text_destroy(&output->temporary);
         return r;
@@ -124,7 +168,9 @@ int output_open(struct output *output, const char *path, bool force, struct sw_e
 int output_write(struct output *output, const void *p, size_t n, struct sw_err *err)
 {
     int r = sw_write_all(output->fd, p, n);
-    return r ? sw_fail(err, -r, "%s: %s", output->path, strerror(-r)) : 0;
+    return r ? sw_fail(err, -r, "%s: %s", text_short(output->path, CTL_NAME_BYTES).text,
+                       strerror(-r))
+             : 0;
 }
 
 /* rename() that refuses an existing name; link() where the file system cannot do that. */
@@ -150,7 +196,8 @@ int outputs_settle(struct sw_err *err)
 {
     AUTO(sw_text) char *folder = TAKE(unsettled_folder);
     int r = folder ? settle(folder) : 0;
-    return r ? sw_fail(err, -r, "%s: %s", folder, strerror(-r)) : 0;
+    return r ? sw_fail(err, -r, "%s: %s", text_short(folder, CTL_NAME_BYTES).text, strerror(-r))
+             : 0;
 }
 
 int output_finish(struct output *output,
@@ -163,7 +210,8 @@ int output_finish(struct output *output,
         times[1] = *mtime;
     /* Set-id bits are the input's author's wish, not fit for what others computed. */
     if (fchmod(output->fd, mode & 0777) || futimens(output->fd, times))
-        return sw_fail(err, errno, "%s: %s", output->path, strerror(errno));
+        return sw_fail(err, errno, "%s: %s", text_short(output->path, CTL_NAME_BYTES).text,
+                       strerror(errno));
     sync_file_range(output->fd, 0, 0,
                     SYNC_FILE_RANGE_WRITE); /* a head start for the fsync to come */
     return 0;
@@ -177,9 +225,11 @@ int output_commit(struct output *output, struct sw_err *err)
     else if (!r)
         r = rename_new(output->temporary, output->path);
     if (r == -EEXIST)
-        return sw_fail(err, EEXIST, "%s has come to exist meanwhile; it is kept", output->path);
+        return sw_fail(err, EEXIST, "%s has come to exist meanwhile; it is kept",
+                       text_short(output->path, CTL_NAME_BYTES).text);
     if (r)
-        return sw_fail(err, -r, "%s: %s", output->path, strerror(-r));
+        return sw_fail(err, -r, "%s: %s", text_short(output->path, CTL_NAME_BYTES).text,
+                       strerror(-r));
     interrupt_unguard(output->temporary);
     sw_text_destroy(&output->temporary);
     AUTO(sw_text) char *folder = folder_of(output->path);

@@ -14,8 +14,15 @@
 void output_relative(struct sw_buf *ret, const char *name, size_t size);
 
 /* Whether something may be written there: -EPERM with words where a file is (unless `force`), a
- * folder, or nothing can be written. *ret_stat is of what exists (st_ino 0: nothing). */
+ * folder, a link or a device is, or nothing can be written. *ret_stat is of what exists (st_ino 0:
+ * nothing). */
 int output_check(const char *path, bool force, struct stat *ret_stat, struct sw_err *err);
+
+/* A pipe or a character device, also behind a link: written into, never replaced. */
+bool output_is_through(const char *path);
+int output_open_through(const char *path, struct sw_err *err); /* a descriptor, or -errno */
+/* No file can have this name: a part of it is too long, or all of it. */
+bool output_is_too_long(const char *path);
 
 struct output {
     char *path, *temporary;

@@ -1,5 +1,6 @@
 /* Where the outputs go, by the kernel's rule; refuses clashes, existing files and outputs that
- * would be inputs before anything is sent. Called by work.c; touches no file. */
+ * would be inputs before anything is sent, and leaves out what no file can be named like. Called by
+ * work.c; touches no file. */
 #include "plan.h"
 
 #include "output.h"
@@ -61,7 +62,9 @@ static int check_clashes(const struct inputs *inputs, struct sw_err *err)
     for (size_t i = 1; i < inputs->n && !r; i++)
         if (!strcmp(places[i].key, places[i - 1].key))
             r = sw_fail(err, CTL_ERR_REFUSED, "%s and %s would both give %s",
-                        places[i - 1].input->name, places[i].input->name, places[i].input->output);
+                        text_short(places[i - 1].input->name, 40).text,
+                        text_short(places[i].input->name, 40).text,
+                        text_short(places[i].input->output, 40).text);
     for (size_t i = 0; i < inputs->n; i++)
         sw_release(places[i].key);
     sw_release(places);
@@ -89,10 +92,28 @@ static int check_existing(const struct inputs *inputs, bool force, struct sw_err
         const char *path = inputs->list[i].output;
         r = output_check(path, force, &st, err);
         if (!r && st.st_ino && bsearch(&st, taken, inputs->n, sizeof *taken, by_inode))
-            r = sw_fail(err, CTL_ERR_REFUSED, "%s is an input; inputs are never touched", path);
+            r = sw_fail(err, CTL_ERR_REFUSED, "%s is an input; inputs are never touched",
+                        text_short(path, CTL_NAME_BYTES).text);
     }
     sw_release(taken);
     return r;
+}
+
+static void leave_too_long(struct inputs *inputs)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < inputs->n; i++) {
+        struct input *input = &inputs->list[i];
+        if (!output_is_too_long(input->output)) {
+            inputs->list[n++] = *input;
+            continue;
+        }
+        inputs_leave(inputs, input->name, false, "its output's name would be too long");
+        inputs->bytes -= input->size;
+        sw_release(input->name);
+        sw_release(input->output);
+    }
+    inputs->n = n;
 }
 
 int outputs_plan(const struct sw_kernel *kernel,
@@ -104,6 +125,7 @@ int outputs_plan(const struct sw_kernel *kernel,
 {
     for (size_t i = 0; i < inputs->n; i++)
         inputs->list[i].output = output_path(kernel, values, &inputs->list[i], folder);
+    leave_too_long(inputs);
     int r = check_clashes(inputs, err);
     return r ? r : check_existing(inputs, force, err);
 }

@@ -13,8 +13,8 @@ void order_read(const struct call *call,
                 struct sw_values *ret_values,
                 size_t *ret_first);
 
-/* FILES: sets every input's output. -EPERM with words when outputs clash, one exists (unless
- * force), or one would be an input. */
+/* FILES: sets every input's output, and leaves inputs whose output would have too long a name.
+ * -EPERM with words when outputs clash, one exists (unless force), or one would be an input. */
 int outputs_plan(const struct sw_kernel *kernel,
                  const struct sw_values *values,
                  struct inputs *inputs,

@@ -69,7 +69,8 @@ static int check_clashes(const struct wanted_list *wanted, struct sw_err *err)
     qsort(sorted, wanted->n, sizeof(void *), by_path);
     for (size_t i = 1; i < wanted->n && !r; i++)
         if (!strcmp(sorted[i]->path, sorted[i - 1]->path))
-            r = sw_fail(err, CTL_ERR_REFUSED, "two outputs would be %s", sorted[i]->path);
+            r = sw_fail(err, CTL_ERR_REFUSED, "two outputs would be %s",
+                        text_short(sorted[i]->path, CTL_NAME_BYTES).text);
     sw_release(sorted);
     return r;
 }

@@ -11,7 +11,7 @@
 void say(const char *format, ...)
 {
     AUTO_BUF struct sw_buf line = {0};
-    char text[1024];
+    char text[16384]; /* a name of 4096 bytes, escaped, and the reason */
     va_list args;
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);

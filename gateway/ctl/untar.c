@@ -113,10 +113,10 @@ static int tar_entries(struct archive *archive,
         if (!entry_matches(entry, &wanted->list[i]))
             return sw_fail(err, FETCH_NOT_IN_TAR, "the result is in another order");
         int r = entry_to_output(archive, entry, tar, &wanted->list[i], wanted->force, batch, err);
-        if (r && (tar->failed || r == -EPROTO || fetch_is_hopeless(r)))
+        if (r && (tar->failed || r == -EPROTO))
             return r;
         if (r)
-            batch_failed(batch, r, err);
+            batch_failed(batch, &wanted->list[i], r, err);
         progress_fetched(i + 1, wanted->n);
     }
     return 0;

@@ -23,7 +23,7 @@ static const struct argp_option work_options[] = {
     {"name", KEY(1), "TEXT", 0, "Call the job so in lists", 2},
     {"priority", KEY(2), "N", 0, "-100 to 100, higher runs first (0)", 2},
     {"chunk-count", KEY(3), "N", 0, "Cut the work into at most N chunks instead of by size", 2},
-    {"force", KEY(4), 0, 0, "Replace outputs that exist", 2},
+    {"force", KEY(4), 0, 0, "Replace outputs that exist, never links or devices", 2},
 };
 static const struct argp_option jobs_options[] = {
     {"status", KEY(0), "LIST", 0, "Only these: pending,processing,completed,failed,cancelled", 1},
@@ -85,9 +85,11 @@ static const char work_text[] = "Folders are taken with all files in them, in by
 static const char files_text[] =
     "Each output is written beside its input, or below DIR, whole or not at all, with the mode and "
     "time of "
-    "its input. If one exists already nothing is sent, unless --force is given.";
+    "its input. If one exists already nothing is sent, unless --force is given; a symbolic link or "
+    "what is no regular file is never replaced.";
 static const char concat_text[] =
-    "The result goes to standard output, or whole or not at all to FILE.";
+    "The result goes to standard output, or whole or not at all to FILE; a pipe or a device is "
+    "written into. A symbolic link is never replaced.";
 
 static const char *argument_of(const struct sw_param *param)
 {

@@ -1,12 +1,12 @@
 /* The work verbs, one for each kernel: take the files, decide every output, send, wait, write,
  * report. */
+#include "work.h"
+
 #include "base/clock.h"
 #include "files.h"
-#include "http.h"
 #include "leave.h"
 #include "output.h"
 #include "paths.h"
-#include "plan.h"
 #include "progress.h"
 #include "verbs.h"
 #include "wait.h"
@@ -14,40 +14,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-struct work {
-    struct ctl *ctl;
-    const struct call *call;
-    struct order order;
-    struct sw_values values;
-    struct inputs inputs;
-    struct wanted_list wanted;
-    char *target;              /* of a CONCAT job; NULL: standard output */
-    char *job;                 /* its id */
-    struct http_answer answer; /* the final job */
-    json_t *failed;            /* [{input, error}] */
-    uint64_t one_size;         /* of the CONCAT output */
-    bool one_written;
-    int64_t begun_ms;
-    struct sw_err err;
-};
-
-static bool is_concat(const struct work *work)
-{
-    return work->order.kernel->shape == SW_CONCAT;
-}
-
-static void fail_input(struct work *work, const char *name, size_t size, const char *error)
-{
-    AUTO_BUF struct sw_buf shown = {0};
-    text_escape(&shown, name, size);
-    say("%s: %s", (const char *)shown.data, error);
-    json_t *entry = json_object();
-    text_json_name(entry, "input", name, size);
-    json_object_set_new(entry, "error", json_string(error));
-    json_array_append_new(work->failed, entry);
-}
 
 /* ---- before anything is sent ---- */
 
@@ -58,7 +24,7 @@ static void say_left(struct work *work, size_t from)
         if (left->skipped)
             say("%s: skipped, %s", left->name, left->reason);
         else
-            fail_input(work, left->name, strlen(left->name), left->reason);
+            report_failed(work, left->name, strlen(left->name), left->reason);
     }
 }
 
@@ -67,15 +33,17 @@ static int plan_one(struct work *work)
     const char *path = call_option(work->call, "output");
     AUTO_BUF struct sw_buf name = {0};
     struct stat st;
-    if (!path)
+    if (!path || !strcmp(path, "/dev/stdout"))
         return 0;
     work->order.kernel->output_name(&work->values, "", 0, &name);
     work->target = fetch_target(path, (const char *)name.data);
+    if (output_is_through(work->target))
+        return 0;
     int r = output_check(work->target, call_has(work->call, "force"), &st, &work->err);
     for (size_t i = 0; !r && st.st_ino && i < work->inputs.n; i++)
         if (work->inputs.list[i].inode == st.st_ino && work->inputs.list[i].device == st.st_dev)
             r = sw_fail(&work->err, CTL_ERR_REFUSED, "%s is an input; inputs are never touched",
-                        work->target);
+                        text_short(work->target, CTL_NAME_BYTES).text);
     return r;
 }
 
@@ -85,11 +53,14 @@ static int prepare(struct work *work, size_t first)
         inputs_take(&work->inputs, work->call->args[i]);
     inputs_mark_repeated(&work->inputs);
     say_left(work, 0);
-    if (is_concat(work))
+    if (work_is_concat(work))
         return plan_one(work);
-    return outputs_plan(work->order.kernel, &work->values, &work->inputs,
-                        call_option(work->call, "output"), call_has(work->call, "force"),
-                        &work->err);
+    size_t n_left = work->inputs.n_left;
+    int r =
+        outputs_plan(work->order.kernel, &work->values, &work->inputs,
+                     call_option(work->call, "output"), call_has(work->call, "force"), &work->err);
+    say_left(work, n_left);
+    return r;
 }
 
 /* ---- after the job has ended ---- */
@@ -127,8 +98,8 @@ static int sort_out(struct work *work)
         bool good = all_good || !strcmp(show_text(file, "status"), "completed");
         const char *error = show_text(file, "error");
         if (!good)
-            fail_input(work, input->name, strlen(input->name), error[0] ? error : "failed");
-        else if (!is_concat(work))
+            report_failed(work, input->name, strlen(input->name), error[0] ? error : "failed");
+        else if (!work_is_concat(work))
             want(work, input);
     }
     json_decref(files);
@@ -139,45 +110,13 @@ static int fetch(struct work *work)
 {
     bool force = call_has(work->call, "force");
     work->wanted.force = force;
-    if (!is_concat(work))
+    if (!work_is_concat(work))
         return fetch_files(work->ctl, work->job, &work->wanted, &work->err);
     if (work->ctl->json && !work->target) /* standard output is for the object alone */
         return 0;
     int r = fetch_one(work->ctl, work->job, work->target, force, &work->one_size, &work->err);
     work->one_written = !r;
     return r;
-}
-
-static json_t *outputs_json(const struct work *work)
-{
-    json_t *outputs = json_array();
-    for (size_t i = 0; i < work->wanted.n; i++) {
-        const struct wanted *item = &work->wanted.list[i];
-        if (!item->written)
-            continue;
-        json_t *entry = json_object();
-        text_json_name(entry, "input", item->input, strlen(item->input));
-        text_json_name(entry, "path", item->path, strlen(item->path));
-        json_object_set_new(entry, "size", json_integer((json_int_t)item->size));
-        json_array_append_new(outputs, entry);
-    }
-    if (work->one_written && work->target) {
-        json_t *entry = json_object();
-        text_json_name(entry, "path", work->target, strlen(work->target));
-        json_object_set_new(entry, "size", json_integer((json_int_t)work->one_size));
-        json_array_append_new(outputs, entry);
-    }
-    return outputs;
-}
-
-static void print_job(struct work *work)
-{
-    json_t *object = json_pack("{s:b}", "success", 1);
-    json_object_update(object, json_object_get(work->answer.json, "job"));
-    json_object_set_new(object, "outputs", outputs_json(work));
-    json_object_set(object, "failed", work->failed);
-    show_json(object);
-    json_decref(object);
 }
 
 /* ---- the whole ---- */
@@ -217,27 +156,38 @@ static enum ctl_exit detach(struct work *work)
     int r = http_get(work->ctl->http, path, &work->answer, &work->err);
     if (r)
         return say_failed(r, &work->err);
-    print_job(work);
+    report_job(work, CTL_DONE);
     return json_array_size(work->failed) ? CTL_SOME_FAILED : CTL_DONE;
 }
 
-/* "50 files, 4.1 GB -> 1.2 GB in 38 s", for a person only. */
-static void say_summary(const struct work *work)
+/* Every input whose output could not be written, or fetched before r ended it all. */
+static void leave_unfetched(struct work *work, int r)
 {
-    AUTO_BUF struct sw_buf line = {0};
-    uint64_t bytes = work->one_size;
-    if (work->ctl->json || !isatty(STDERR_FILENO))
-        return;
-    for (size_t i = 0; i < work->wanted.n; i++)
-        bytes += work->wanted.list[i].size;
-    size_t n = is_concat(work) ? work->inputs.n : work->wanted.n;
-    sw_buf_printf(&line, "%zu %s, ", n, n == 1 ? "file" : "files");
-    text_bytes(&line, work->inputs.bytes);
-    sw_buf_text(&line, " -> ");
-    text_bytes(&line, bytes);
-    sw_buf_text(&line, " in ");
-    text_span(&line, (sw_boot_ms() - work->begun_ms + 999) / 1000);
-    say("%s", (const char *)line.data);
+    const char *rest = work->err.text[0] ? work->err.text : "not fetched";
+    for (size_t i = 0; i < work->wanted.n; i++) {
+        const struct wanted *item = &work->wanted.list[i];
+        if (!item->written)
+            report_note(work, item->input, strlen(item->input), item->error ? item->error : rest);
+    }
+    if (r != -EINTR)
+        say("`shadowctl result %s -o ELSEWHERE` fetches the rest", work->job);
+    else
+        say("`shadowctl result %s -o DIR` fetches the rest", work->job);
+}
+
+/* No input at all, and none that failed: the one output of nothing is empty. */
+static enum ctl_exit finish_nothing(struct work *work)
+{
+    say("nothing to do: no file to read");
+    if (work->inputs.n_failed)
+        return CTL_SOME_FAILED;
+    if (!work->target)
+        return CTL_DONE;
+    int r = fetch_nothing(work->target, call_has(work->call, "force"), &work->err);
+    work->one_written = !r;
+    if (!r)
+        say("%s is empty", work->target);
+    return r ? say_failed(r, &work->err) : CTL_DONE;
 }
 
 static enum ctl_exit finish(struct work *work)
@@ -251,16 +201,16 @@ static enum ctl_exit finish(struct work *work)
         r = fetch(work);
     progress_close();
     if (r)
-        say("`shadowctl result %s -o ELSEWHERE` fetches the rest", work->job);
+        leave_unfetched(work, r);
     if (status == CTL_SOME_FAILED && !json_array_size(work->failed))
         say("job %s failed%s%s", work->job, show_text(job, "error")[0] ? ": " : "",
             show_text(job, "error"));
     if (work->ctl->json)
-        print_job(work);
+        report_job(work, CTL_DONE);
     if (r)
         return say_failed(r, &work->err);
     if (status != CTL_CANCELLED)
-        say_summary(work);
+        report_summary(work);
     return status ? status : json_array_size(work->failed) ? CTL_SOME_FAILED : CTL_DONE;
 }
 
@@ -272,10 +222,9 @@ enum ctl_exit verb_work(struct ctl *ctl, const struct call *call)
     order_read(call, &work.order, &work.values, &first);
     int r = prepare(&work, first);
     if (!r && !work.inputs.n) {
-        say("nothing to do: no file to read");
-        status = work.inputs.n_failed ? CTL_SOME_FAILED : CTL_DONE;
+        status = finish_nothing(&work);
         if (ctl->json)
-            print_job(&work);
+            report_job(&work, status);
     } else {
         r = r ? r : send_and_wait(&work);
         if (r)

@@ -41,7 +41,8 @@ def ctl(gateway, tmp_path):
         assert process.returncode == status, (words, process.returncode, out, err)
         return subprocess.CompletedProcess(words, status, out, err)
 
-    run.start, run.folder, run.config = start, folder, config
+    run.start, run.folder, run.config, run.env = start, folder, config, env
+    run.command = lambda *words: [CTL, *words]
     return run
 
 
