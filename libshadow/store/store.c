@@ -5,7 +5,16 @@
 #include <errno.h>
 #include <string.h>
 
-static const struct sw_store_ops *const stores[] = {&sw_store_sqlite};
+static const struct {
+    const char *scheme;
+    const struct sw_store_ops *ops;
+} stores[] = {
+    {"sqlite", &sw_store_sqlite},
+#ifdef SW_WITH_MONGODB
+    {"mongodb", &sw_store_mongodb},
+    {"mongodb+srv", &sw_store_mongodb},
+#endif
+};
 
 const struct sw_store_ops *sw_store_for(const char *uri, struct sw_err *err)
 {
@@ -13,10 +22,9 @@ const struct sw_store_ops *sw_store_for(const char *uri, struct sw_err *err)
         return &sw_store_sqlite; /* a path */
     size_t scheme = strcspn(uri, ":");
     for (size_t i = 0; i < SW_COUNT(stores); i++)
-        if (strlen(stores[i]->scheme) == scheme && !memcmp(stores[i]->scheme, uri, scheme))
-            return stores[i];
-    sw_fail(err, EINVAL,
-            "store: '%.*s' is not a store this build knows; use `sqlite`, or the path of its file",
-            (int)SW_MIN(scheme, (size_t)24), uri);
+        if (strlen(stores[i].scheme) == scheme && !memcmp(stores[i].scheme, uri, scheme))
+            return stores[i].ops;
+    sw_fail(err, EINVAL, "store: '%.*s' is not a store this build knows; use `sqlite`%s",
+            (int)SW_MIN(scheme, (size_t)24), uri, SW_COUNT(stores) > 1 ? " or mongodb://..." : "");
     return NULL;
 }

@@ -1,4 +1,4 @@
-/* Persistence behind one vtable: SQLite (embedded default) and, in a later issue, MongoDB.
+/* Persistence behind one vtable: SQLite (embedded default) and MongoDB.
  *
  * A store knows rows, not jobs: what it must search by is a column, everything else is the `body`,
  * a msgpack array in the wire's own versioning (missing trailing fields are zero, extra ones
@@ -89,10 +89,17 @@ struct sw_store_ops {
      * words when another writer is alive. After this every commit checks that the epoch is still
      * its own: -ESTALE. */
     int (*claim)(struct sw_store *, uint32_t *ret_epoch, struct sw_err *err);
+    /* -ESTALE with words once another writer has taken over. From any thread, never waits. NULL: a
+     * lock of the system's sees to it. */
+    int (*still_writer)(struct sw_store *, struct sw_err *err);
+    /* A claim or commit that waits for its server ends, now and from now on, with -ECANCELED. From
+     * any thread or signal handler. NULL: none waits. */
+    void (*give_up)(struct sw_store *);
 
     /* All rows in order, durable when it returns 0. A store without transactions may tear a batch,
-     * so callers order rows such that every prefix is a legal state. After any failure the caller
-     * must not go on with this handle (recovery, not retry). */
+     * so callers order rows such that every prefix of each job's rows is a legal state; rows of
+     * other jobs may be written before them. A server that is away is waited for. After any failure
+     * the caller must not go on with this handle (recovery, not retry). */
     int (*commit)(struct sw_store *, const struct sw_row *rows, size_t n, struct sw_err *err);
 
     /* Small named secrets and marks ("token_key"): empty ret when not there. */
@@ -118,9 +125,12 @@ struct sw_store_ops {
                     uint64_t *ret_job); /* highest id ever given, forgotten ones included */
 };
 
-/* `sqlite` alone means DIR/store.sqlite in the state directory; unknown schemes are refused with
- * words. */
+/* `sqlite` alone means DIR/store.sqlite in the state directory; `mongodb://` and `mongodb+srv://`
+ * are MongoDB's own URIs. Unknown schemes are refused with words. */
 const struct sw_store_ops *sw_store_for(const char *uri, struct sw_err *err);
 extern const struct sw_store_ops sw_store_sqlite;
+#ifdef SW_WITH_MONGODB
+extern const struct sw_store_ops sw_store_mongodb;
+#endif
 
 #endif

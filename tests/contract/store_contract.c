@@ -50,6 +50,10 @@ int place_remove(void **state)
     (void)state;
     if (is_sqlite())
         remove_tree(place);
+#ifdef SW_WITH_MONGODB
+    else
+        mongodb_drop();
+#endif
     return 0;
 }
 
@@ -203,5 +207,11 @@ int main(int argc, char **argv)
         memcpy(tests + n, sqlite_tests, n_sqlite_tests * sizeof *tests);
         n += n_sqlite_tests;
     }
+#ifdef SW_WITH_MONGODB
+    if (!is_sqlite()) {
+        memcpy(tests + n, mongodb_tests, n_mongodb_tests * sizeof *tests);
+        n += n_mongodb_tests;
+    }
+#endif
     return _cmocka_run_group_tests("store", tests, n, NULL, NULL);
 }

@@ -54,6 +54,13 @@ void assert_ids(const struct seen *, size_t n, const uint64_t *ids);
     assert_ids(seen, sizeof((uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t),                         \
                (uint64_t[]){__VA_ARGS__})
 
+#ifdef SW_WITH_MONGODB
+extern const struct CMUnitTest mongodb_tests[];
+extern const size_t n_mongodb_tests;
+void mongodb_drop(void); /* the database of this test */
+void mongodb_let_the_lease_go(void);
+#endif
+
 extern const struct CMUnitTest row_tests[], list_tests[], crash_tests[], sqlite_tests[];
 extern const size_t n_row_tests, n_list_tests, n_crash_tests, n_sqlite_tests;
 
