@@ -32,6 +32,7 @@
 struct broker_config {
     char *state, *listen, *store, *add_peer;
     int64_t port;
+    bool standby;
 };
 
 enum role { ROLE_NONE, ROLE_AGENT, ROLE_BROWSER, ROLE_GATEWAY, ROLE_ADMIN };
@@ -164,6 +165,8 @@ void broker_feed(struct broker *broker,
                  const struct core_event *event); /* and carries out every action */
 void broker_act(struct broker *broker);           /* every action that waits */
 int broker_run(struct broker *broker);
+/* standby.c: opens the store as its writer; with --standby waits until it may */
+int store_open(struct broker *broker, struct sw_err *err);
 /* recover.c: loads the store into the core and the cards, then starts the journal */
 int recover(struct broker *broker, struct sw_err *err);
 /* reload.c: an ended job comes back for RETRY, page by page */

@@ -14,6 +14,9 @@
 /* Batches kept for the next rows: as many as are under way when it is full. */
 #define IDLE_MAX (JOURNAL_WAITING_MAX + 1)
 
+/* For the last batch, of a server that is away: what is not committed was not acknowledged. */
+#define CLOSE_MS 5000
+
 struct journal {
     const struct sw_store_ops *ops;
     struct sw_store *store; /* the actor's once it runs */
@@ -175,6 +178,8 @@ int journal_committed(struct journal *journal, uint64_t *ret_seq, struct sw_err 
     struct batch *batch;
     while ((batch = actor_take(zactor_sock(journal->actor))))
         come_back(journal, batch);
+    if (journal->status == 0 && journal->ops->still_writer)
+        journal->status = journal->ops->still_writer(journal->store, &journal->err);
     if (journal->status < 0) {
         if (err)
             *err = journal->err;
@@ -192,7 +197,11 @@ int journal_close(struct journal **p, struct sw_err *err)
     if (journal->current)
         hand_over(journal);
     while (journal->away > 0) {
-        struct batch *batch = actor_wait(zactor_sock(journal->actor));
+        zsock_t *socket = zactor_sock(journal->actor);
+        zmq_pollitem_t item = {.socket = zsock_resolve(socket), .events = ZMQ_POLLIN};
+        if (zmq_poll(&item, 1, CLOSE_MS) == 0 && journal->ops->give_up)
+            journal->ops->give_up(journal->store);
+        struct batch *batch = actor_wait(socket);
         assert(batch);
         come_back(journal, batch);
     }

@@ -2,6 +2,7 @@
  * it cannot run. */
 #include "broker/broker.h"
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "broker/owner.h"
@@ -9,11 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define PORTS_MS 10000
 
 static const struct sw_config_key keys[] = {
     {.name = "state",
@@ -41,7 +44,12 @@ static const struct sw_config_key keys[] = {
      .target = offsetof(struct broker_config, store),
      .fallback = "sqlite",
      .argument = "STORE",
-     .help = "sqlite, in the state directory"},
+     .help = "sqlite, in the state directory, or mongodb://HOST/DATABASE"},
+    {.name = "standby",
+     .type = SW_CONFIG_BOOL,
+     .flags = SW_CONFIG_COMMAND_LINE,
+     .target = offsetof(struct broker_config, standby),
+     .help = "wait while another broker uses this store, then take its place"},
     {.name = "add-peer",
      .type = SW_CONFIG_TEXT,
      .flags = SW_CONFIG_COMMAND_LINE,
@@ -75,40 +83,6 @@ static int open_state(struct broker *broker, struct sw_err *err)
     return 0;
 }
 
-static int token_key(struct broker *broker, const struct sw_store_ops *ops, struct sw_err *err)
-{
-    struct sw_store *store = journal_store(broker->journal);
-    AUTO_BUF struct sw_buf kept = {0};
-    int r = ops->meta_get(store, "token_key", &kept);
-    if (r == 0 && kept.size != sizeof broker->token_key) {
-        sw_buf_clear(&kept);
-        randombytes_buf(sw_buf_reserve(&kept, sizeof broker->token_key), sizeof broker->token_key);
-        kept.size = sizeof broker->token_key;
-        r = ops->meta_put(store, "token_key", kept.data, kept.size);
-    }
-    if (r < 0)
-        return sw_fail(err, -r, "store: token key: %s", strerror(-r));
-    memcpy(broker->token_key, kept.data, sizeof broker->token_key);
-    return 0;
-}
-
-static int open_store(struct broker *broker, struct sw_err *err)
-{
-    const struct sw_store_ops *ops = sw_store_for(broker->config.store, err);
-    if (!ops)
-        return -EINVAL;
-    broker->ops = ops;
-    bool embedded = !strcmp(ops->scheme, "sqlite");
-    if (!embedded)
-        broker->store_where = strdup(broker->config.store);
-    else if (asprintf(&broker->store_where, "%s/store.sqlite", broker->config.state) < 0)
-        return -ENOMEM;
-    int r = journal_open(ops, broker->store_where, &broker->journal, &broker->epoch, err);
-    if (r == 0)
-        r = token_key(broker, ops, err);
-    return r;
-}
-
 static int open_links(struct broker *broker, struct sw_err *err)
 {
     AUTO(sw_text) char *control = NULL;
@@ -129,6 +103,18 @@ static int open_data(struct broker *broker, struct sw_err *err)
     return data_open(&setup, &broker->data, err);
 }
 
+/* The broker before a standby may still be on its way out, with its ports open. */
+static int
+open_ports(struct broker *broker, int (*open)(struct broker *, struct sw_err *), struct sw_err *err)
+{
+    int64_t until = sw_boot_ms() + (broker->config.standby ? PORTS_MS : 0);
+    int r;
+    do
+        r = open(broker, err);
+    while (r == -EADDRINUSE && sw_boot_ms() < until && poll(NULL, 0, 100) == 0);
+    return r;
+}
+
 /* Store before sockets: a second broker on the same state must not get as far as a port. */
 static int start(struct broker *broker, struct sw_err *err)
 {
@@ -136,18 +122,18 @@ static int start(struct broker *broker, struct sw_err *err)
     if (r == 0)
         r = peers_open(&broker->peers, broker->state_fd, &broker->keys, err);
     if (r == 0)
-        r = open_store(broker, err);
+        r = store_open(broker, err);
     if (r == 0)
         broker->zap = sw_zap_bind(err);
     if (r == 0 && !broker->zap)
         r = -EADDRINUSE;
     if (r == 0)
-        r = open_data(broker, err);
+        r = open_ports(broker, open_data, err);
     if (r == 0)
         r = recover(broker, err);
     if (r == 0)
         r = history_open(broker->ops, broker->store_where, &broker->history, err);
-    return r == 0 ? open_links(broker, err) : r;
+    return r == 0 ? open_ports(broker, open_links, err) : r;
 }
 
 static void finish(struct broker *broker)

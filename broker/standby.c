@@ -1,0 +1,64 @@
+/* Opens the store and takes the writer's place, or waits for it: a standby holds no port and no row
+ * until the broker before it is gone. Called by main.c at start. */
+#include "broker/broker.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#define LOOK_MS 250 /* between two looks at a lock; a lease is watched for longer */
+
+static int token_key(struct broker *broker, const struct sw_store_ops *ops, struct sw_err *err)
+{
+    struct sw_store *store = journal_store(broker->journal);
+    AUTO_BUF struct sw_buf kept = {0};
+    int r = ops->meta_get(store, "token_key", &kept);
+    if (r == 0 && kept.size != sizeof broker->token_key) {
+        sw_buf_clear(&kept);
+        randombytes_buf(sw_buf_reserve(&kept, sizeof broker->token_key), sizeof broker->token_key);
+        kept.size = sizeof broker->token_key;
+        r = ops->meta_put(store, "token_key", kept.data, kept.size);
+    }
+    if (r < 0)
+        return sw_fail(err, -r, "store: token key: %s", strerror(-r));
+    memcpy(broker->token_key, kept.data, sizeof broker->token_key);
+    return 0;
+}
+
+/* SIGTERM ends it as it ends any program that has begun nothing. */
+static int await_place(struct broker *broker, struct sw_err *err)
+{
+    bool told = false;
+    for (;;) {
+        int r =
+            journal_open(broker->ops, broker->store_where, &broker->journal, &broker->epoch, err);
+        if (!broker->config.standby || (r != -EBUSY && r != -EAGAIN))
+            return r;
+        if (!told) {
+            sw_log(SW_LOG_INFO, "standby: waits store=%s reason=%s", broker->ops->scheme,
+                   err->text);
+            sd_notify(0, "READY=1\nSTATUS=standby: another broker works");
+        }
+        told = true;
+        sd_notify(0, "WATCHDOG=1");
+        poll(NULL, 0, LOOK_MS);
+    }
+}
+
+int store_open(struct broker *broker, struct sw_err *err)
+{
+    broker->ops = sw_store_for(broker->config.store, err);
+    if (!broker->ops)
+        return -EINVAL;
+    if (broker->ops != &sw_store_sqlite)
+        broker->store_where = sw_copy_text(broker->config.store, strlen(broker->config.store));
+    else if (asprintf(&broker->store_where, "%s/store.sqlite", broker->config.state) < 0)
+        return -ENOMEM;
+    int r = await_place(broker, err);
+    return r < 0 ? r : token_key(broker, broker->ops, err);
+}
