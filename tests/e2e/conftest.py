@@ -3,12 +3,17 @@ on free loopback ports, in a temporary folder, always stopped by pid."""
 
 import os
 import shutil
+import sys
 import tempfile
+import uuid
 from pathlib import Path
 
 import pytest
 from samples import write_fifty, write_large
 from system import ROOT, System
+
+sys.path.append(str(ROOT / "tests" / "mongo"))
+from server import Server  # noqa: E402
 
 BUILD = os.environ.get("SHADOW_BUILD", "build-test")
 PROGRAMS = ["broker/shadow-broker", "gateway/shadow-gateway", "agent/shadow-agent", "gateway/ctl/shadowctl"]
@@ -26,6 +31,24 @@ def build():
 def is_sanitized():
     """True when the programs under test are the sanitizer build (slower, larger; no address-space limits)."""
     return BUILD == "build-asan"
+
+
+@pytest.fixture(scope="session")
+def mongodb(tmp_path_factory):
+    """A MongoDB server for the whole run (tests/mongo/server.py)."""
+    server = Server(tmp_path_factory.mktemp("mongodb")).start()
+    print(f"store: {server.words}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def store(request):
+    """The store of the systems under test, as the broker's option: SQLite, or with SHADOW_E2E_STORE=mongodb a
+    database of its own for each test."""
+    if os.environ.get("SHADOW_E2E_STORE", "sqlite") == "sqlite":
+        return "sqlite"
+    return f"{request.getfixturevalue('mongodb').uri}e2e_{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture
@@ -46,7 +69,7 @@ def pytest_runtest_makereport(item):
 
 
 @pytest.fixture
-def start_system(build, folder):
+def start_system(build, folder, store):
     """A function: start_system(agents=2, slots=1) starts a System (system.py) and returns it; agents=0 starts
     broker and gateway alone. `start=False` gives it unstarted. One a test; stopped at the test's end, which
     fails the test if a program does not end on SIGTERM or wrote a sanitizer report."""
@@ -54,7 +77,7 @@ def start_system(build, folder):
 
     def make(agents=2, slots=1, start=True):
         assert not started, "one system a test"
-        system = System(folder, build)
+        system = System(folder, build, store)
         started.append(system)
         return system.start(agents, slots) if start else system
 

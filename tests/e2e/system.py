@@ -53,8 +53,9 @@ class Rest(requests.Session):
 
 
 class System:
-    def __init__(self, folder, build):
+    def __init__(self, folder, build, store="sqlite"):
         self.folder = Path(folder)
+        self.store = store  # as the broker's option
         self.build = ROOT / build
         self.state = self.folder / "state"
         self.state.mkdir(mode=0o700)
@@ -66,7 +67,7 @@ class System:
         self.agents = {}  # name -> Program
         self._all = []
         self.broker = self._program("broker", self.build / "broker" / "shadow-broker", "--state", self.state,
-                                    "--listen", "127.0.0.1", "--port", self.broker_port)
+                                    "--listen", "127.0.0.1", "--port", self.broker_port, "--store", store)
         self.gateway = self._program("gateway", self.build / "gateway" / "shadow-gateway", "--state", self.state,
                                      "--listen", "127.0.0.1", "--port", self.gateway_port,
                                      "--broker", f"127.0.0.1:{self.broker_port}")
