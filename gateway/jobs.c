@@ -157,10 +157,19 @@ static void forgotten(struct request *r, void *job, const struct sw_message *ans
     reply_json(r, MHD_HTTP_OK, json_object());
 }
 
+/* A repeated FORGET that meets `not_found` counts as done too: so the job is looked up first, and
+ * an unknown one is 404 whatever gets lost. */
+static void forget_looked_up(struct request *r, void *job, const struct sw_message *answer)
+{
+    (void)answer;
+    ask_broker(r, SW_MSG_FORGET, &(struct sw_msg_forget){.job = *(uint64_t *)job}, SW_MSG_OK,
+               forgotten, job);
+}
+
 static void forget_own(struct request *r, uint64_t job)
 {
-    ask_broker(r, SW_MSG_FORGET, &(struct sw_msg_forget){.job = job}, SW_MSG_OK, forgotten,
-               keep(r, job));
+    struct sw_msg_get_jobs get = {.job = job, .limit = 1};
+    ask_broker(r, SW_MSG_GET_JOBS, &get, SW_MSG_JOBS, forget_looked_up, keep(r, job));
 }
 
 void jobs_cancel(struct request *r)

@@ -178,6 +178,7 @@ def ask_everything(system, tag):
     for one in (job, upload, opened):
         client.ask("DELETE", f"/api/jobs/{one}", [200, 204])
         client.ask("GET", f"/api/jobs/{one}", [404])
+    client.ask("DELETE", f"/api/jobs/{int(job) + 1000}", [404])
     return client
 
 
