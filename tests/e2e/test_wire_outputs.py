@@ -116,8 +116,11 @@ def test_what_is_on_its_way_to_the_disk_stays_as_it_is(broker, agent, lease_of):
         out.send(0, content)
         out.send(len(content), last=True)
         out.send(len(content), b"garbage")
-    answers = [out.peer.expect("STORED")]
-    while not answers[-1]["last"]:
+    out.peer.send("FETCH", size=1, **out.key)  # answered when all of them were seen
+    answers = []
+    while (got := out.peer.expect("STORED", "SLICE"))["_name"] == "STORED":
+        answers.append(got)
+    while not any(stored["last"] for stored in answers):
         answers.append(out.peer.expect("STORED"))
     assert {stored["size"] for stored in answers} == {len(content)} and not any(stored["error"] for stored in answers)
     assert out.store(len(content), last=True)["size"] == len(content)
