@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shlex
 import socket
 import subprocess
 import time
@@ -22,15 +23,20 @@ class Fleet:
         self.token_file = state / "gateway" / "admin.token"
         self.broker = Process("broker", "broker", self.run_folder, self.log_folder)
         self.gateway = Process("gateway", "gateway", self.run_folder, self.log_folder)
-        kept = self._kept_port() if self.running() else None
-        if port and kept and port != kept:
+        kept = self._kept_port()  # also when nothing runs: clients know the gateway by it
+        if port and kept and port != kept and self.running():
             raise Problem(f"what runs from {state} uses port {kept}, not {port}",
-                          fix=f"leave --port out, or stop it first: ./deploy/quickstart stop --state {state}")
+                          fix=f"leave --port out, or stop it first: {self.how_to_stop()}")
         self.port = port or kept or default_port
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
+
+    def how_to_stop(self):
+        """The command, fit to be pasted anywhere."""
+        program = "./deploy/quickstart" if Path.cwd() == self.root else str(self.root / "deploy" / "quickstart")
+        return shlex.join([program, "stop", "--state", str(self.state)])
 
     @property
     def broker_port(self):
@@ -143,12 +149,15 @@ class Fleet:
         folder = (config if config.is_absolute() else Path.home() / ".config") / "shadowwork"
         file = folder / "shadowctl.conf"
         text = f"gateway = {self.url}\ntoken-file = {self.token_file}\n"
-        if is_default and (not file.exists() or file.read_text() == text):
+        was = file.read_text(errors="replace") if file.exists() else ""
+        ours = re.sub(r"(?<=\Agateway = http://127\.0\.0\.1:)\d+(?=\n)", str(self.port), was) == text
+        if is_default and (not was or ours):  # written here before, perhaps with another port
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not file.exists():
+            if was != text:
                 fresh = file.with_suffix(".new")
                 fresh.touch(mode=0o600)
                 fresh.write_text(text)
                 fresh.rename(file)
-            return str(program)
-        return f"SHADOW_GATEWAY={self.url} SHADOW_TOKEN_FILE={self.token_file} {program}"
+            return shlex.quote(str(program))
+        token, program = shlex.quote(str(self.token_file)), shlex.quote(str(program))
+        return f"SHADOW_GATEWAY={self.url} SHADOW_TOKEN_FILE={token} {program}"

@@ -76,13 +76,19 @@ def verify(output, original):
         raise Problem(f"{output} does not decode to {original}", fix="this is a bug of ShadowWork: report it")
 
 
+def shown_name(path):
+    """The last part of a path, fit for a terminal: bytes that are no text as \\xNN."""
+    def escape(c):
+        return f"\\x{ord(c) - 0xdc00:02x}" if "\udc80" <= c <= "\udcff" else ascii(c)[1:-1]
+    return "".join(c if c.isprintable() else escape(c) for c in os.path.basename(path))
+
+
 def show(fleet, pairs, job, seconds):
     sizes = [(str(source), os.path.getsize(source), os.path.getsize(output)) for source, output in pairs]
-    width = min(60, max(len(os.path.basename(name)) for name, _, _ in sizes))
+    width = min(60, max(len(shown_name(name)) for name, _, _ in sizes))
     print(f"{'file':{width}} {'bytes':>12} {'compressed':>12} {'ratio':>6}")
     for name, size, packed in sizes:
-        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in os.path.basename(name))
-        print(f"{shown:{width}} {size:12,} {packed:12,} {size / max(packed, 1):6.2f}")
+        print(f"{shown_name(name):{width}} {size:12,} {packed:12,} {size / max(packed, 1):6.2f}")
     size, packed = sum(s for _, s, _ in sizes), sum(p for _, _, p in sizes)
     print(f"{f'{len(sizes)} files':{width}} {size:12,} {packed:12,} {size / max(packed, 1):6.2f}")
     print(f"\nevery output passed `zstd -t` and decodes to its input\njob        {job['jobId']} in {seconds:.2f} s")
@@ -98,7 +104,7 @@ def exact(entry, key):
 
 def pair(job):
     """(input, output) of each result, from shadowctl's list."""
-    return [(exact(output, "input"), exact(output, "path")) for output in job["outputs"]]
+    return [(exact(output, "input"), exact(output, "path")) for output in job.get("outputs", [])]
 
 
 def first_job(fleet, files):
@@ -121,7 +127,10 @@ def first_job(fleet, files):
     pairs = pair(job)
     for source, output in pairs:
         verify(output, source)
-    show(fleet, pairs, job, seconds)
+    if pairs:
+        show(fleet, pairs, job, seconds)
+    elif not done.returncode:
+        raise Problem("there is no file in what you named", fix="name files, or folders that hold some")
     if done.returncode:
         raise Problem("some inputs failed: they are listed above", fix="see that you may read them")
     if files:

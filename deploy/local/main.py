@@ -94,12 +94,11 @@ def main():
         build(fleet)
         started = fleet.start(given.agents)
         say(f"started {' '.join(started)}" if started else "everything is running already")
-    is_default = fleet.state == default_state().absolute() and fleet.port == PORT
+    is_default = fleet.state == default_state().absolute()
     how = fleet.tell_shadowctl(is_default)
     if given.verb == "run":
         job.first_job(fleet, [Path(word).absolute() for word in given.words])
-    print(f"\ngateway    {fleet.url}\nshadowctl  {how}\nstop       ./deploy/quickstart stop"
-          + ("" if is_default else f" --state {fleet.state}"))
+    print(f"\ngateway    {fleet.url}\nshadowctl  {how}\nstop       {fleet.how_to_stop()}")
     return 0
 
 

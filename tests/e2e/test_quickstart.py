@@ -151,3 +151,43 @@ def test_a_taken_port_is_named(quickstart):
 @pytest.mark.parametrize("words", [["stop", "x"], ["--agents", "0"], ["--port", "65534"], ["--json"], ["no-such-file"]])
 def test_wrong_usage(quickstart, words):
     assert "error:" in quickstart.run(*words, status=2)
+
+
+def test_the_state_keeps_its_port(quickstart):
+    """Clients know the gateway by its port: a stop and a start without --port change nothing."""
+    quickstart.run("start")
+    quickstart.run("stop")
+    bare = [ROOT / "deploy" / "quickstart", "--state", quickstart.state]
+    env = {**os.environ, "HOME": str(quickstart.home)}
+    for words, code in ((["status", "--json"], 3), (["start"], 0), (["status", "--json"], 0)):
+        done = subprocess.run([*bare, *words], capture_output=True, text=True, timeout=800, env=env)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert f"http://127.0.0.1:{quickstart.port}" in done.stdout
+    assert "stopped agent-1" in quickstart.run("stop")
+
+
+def test_another_port_is_told_to_shadowctl_and_stop_works_as_printed(quickstart):
+    """In the default state of a home of its own, started twice with different ports."""
+    env = {**os.environ, "HOME": str(quickstart.home), "XDG_DATA_HOME": str(quickstart.home / "my data")}
+    env.pop("XDG_CONFIG_HOME", None)
+    config = quickstart.home / ".config" / "shadowwork" / "shadowctl.conf"
+    for port in (quickstart.port, free_ports(3)):
+        done = subprocess.run([ROOT / "deploy" / "quickstart", "--port", str(port), "start"], cwd=quickstart.home,
+                              capture_output=True, text=True, timeout=800, env=env)
+        assert done.returncode == 0, done.stdout + done.stderr
+        lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line)
+        assert config.read_text().startswith(f"gateway = http://127.0.0.1:{port}\n")
+        shown = subprocess.run(f"{lines['shadowctl']} doctor", shell=True, cwd=quickstart.home, capture_output=True, text=True, env=env)
+        assert "everything works" in shown.stdout, shown.stdout + shown.stderr
+        stopped = subprocess.run(lines["stop"], shell=True, cwd=quickstart.home, capture_output=True, text=True,
+                                 env={key: value for key, value in env.items() if key != "XDG_DATA_HOME"})
+        assert "stopped agent-1 agent-2 gateway broker" in stopped.stderr, stopped.stderr
+
+
+def test_names_that_are_no_text_and_folders_without_files(quickstart):
+    (quickstart.home / "empty").mkdir()
+    assert "there is no file in what you named" in quickstart.run(quickstart.home / "empty", status=1)
+    name = os.fsencode(quickstart.home) + b"/odd \xff"
+    with open(name, "wb") as file:
+        file.write(b"1" * 1000)
+    assert "odd \\xff" in quickstart.run(os.fsdecode(name))
