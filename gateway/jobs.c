@@ -82,6 +82,14 @@ void jobs_get(struct request *r)
         job_show(r, MHD_HTTP_OK, job, from, limit);
 }
 
+static uint64_t *keep(struct request *r, uint64_t job)
+{
+    uint64_t *kept = sw_alloc(1, sizeof *kept);
+    *kept = job;
+    request_keep(r, kept, sw_release);
+    return kept;
+}
+
 /* ---- why ---- */
 
 static void took_why(struct request *r, void *arg, const struct sw_message *answer)
@@ -94,22 +102,37 @@ static void took_why(struct request *r, void *arg, const struct sw_message *answ
     reply_json(r, MHD_HTTP_OK, json_pack("{s:o}", "reasons", list));
 }
 
+/* The broker's answer is the same for a job that has ended and for one that never was. */
+static void why_looked_up(struct request *r, void *job, const struct sw_message *answer)
+{
+    const struct sw_msg_jobs *jobs = &answer->of.jobs;
+    struct sw_msg_get_why get = {.job = *(uint64_t *)job};
+    if (!jobs->n_rows) {
+        reply_error(r, REPLY_NOT_FOUND, "no such job");
+        return;
+    }
+    const struct sw_str status = jobs->rows->status;
+    bool ended = sw_str_is(status, "completed") || sw_str_is(status, "failed") ||
+                 sw_str_is(status, "cancelled");
+    if (!ended) {
+        ask_broker(r, SW_MSG_GET_WHY, &get, SW_MSG_WHY, took_why, NULL);
+        return;
+    }
+    char text[64];
+    snprintf(text, sizeof text, "the job does not wait: it is %.*s", (int)status.n, status.p);
+    const struct sw_msg_reason reason = {.reason = sw_str_of(text)};
+    reply_json(r, MHD_HTTP_OK,
+               json_pack("{s:[o]}", "reasons", sw_json(&sw_record_reason, &reason)));
+}
+
 void jobs_why(struct request *r)
 {
-    struct sw_msg_get_why get = {0};
+    struct sw_msg_get_jobs get = {.limit = 1};
     if (job_argument(r, &get.job))
-        ask_broker(r, SW_MSG_GET_WHY, &get, SW_MSG_WHY, took_why, NULL);
+        ask_broker(r, SW_MSG_GET_JOBS, &get, SW_MSG_JOBS, why_looked_up, keep(r, get.job));
 }
 
 /* ---- changes: each shows the job afterwards ---- */
-
-static uint64_t *keep(struct request *r, uint64_t job)
-{
-    uint64_t *kept = sw_alloc(1, sizeof *kept);
-    *kept = job;
-    request_keep(r, kept, sw_release);
-    return kept;
-}
 
 static void changed(struct request *r, void *job, const struct sw_message *answer)
 {

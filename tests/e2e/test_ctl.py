@@ -130,6 +130,8 @@ def test_cancel_why_and_exit_codes(start_system, folder):
     system.ctl("result", number, status=5)
     system.ctl("retry", number, status=4)
     system.ctl("wait", "999", status=4)
+    assert system.ctl("why", number).stdout == "the job does not wait: it is cancelled\n"
+    assert "no such job" in system.ctl("why", "999", status=4).stderr
     system.ctl("compress", "--level", "20", "a", cwd=folder, status=2)
     system.ctl("filter", "(", "a", cwd=folder, status=2)
     system.gateway.kill()
