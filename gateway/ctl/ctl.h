@@ -77,6 +77,10 @@ bool call_has(const struct call *call, const char *name);
 int64_t
 call_number(const struct call *call, const char *name, int64_t min, int64_t max, int64_t fallback);
 
+/* NULL when not given; a list like "a,b" of words that all stand in `allowed` (parted by spaces),
+ * else the process ends as for call_number. */
+const char *call_list(const struct call *call, const char *name, const char *allowed);
+
 typedef enum ctl_exit verb_fn(struct ctl *ctl, const struct call *call);
 
 enum verb_group { VERB_WORK, VERB_JOBS, VERB_DEVICES, VERB_SYSTEM, VERB_GROUPS };
@@ -113,6 +117,12 @@ void say(const char *format, ...) SW_PRINTF(1, 2); /* "shadowctl: ...\n" on stan
 /* Says what is in err and gives the exit status of the error code. */
 enum ctl_exit say_failed(int code, const struct sw_err *err);
 enum ctl_exit exit_of(int code);
+/* With --json every end has one object on standard output: when the process ends with another
+ * status than 0 and show_json was not called, it is the REST interface's error object. */
+void say_json(void);                  /* from here on */
+void say_json_done(void);             /* there is an object already */
+void say_json_code(const char *code); /* of the gateway's last error object */
+void say_json_job(const char *id);    /* the job that goes on without us */
 
 /* ---- text.c: text from outside and figures, made fit for a terminal ---- */
 

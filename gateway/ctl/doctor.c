@@ -19,8 +19,13 @@ struct exam {
 /* One link: what was seen, and the fix when it is broken. */
 static void found(struct exam *exam, const char *link, bool ok, const char *detail, const char *fix)
 {
+    bool known = !exam->broken || strcmp(exam->broken, "broker") != 0;
+    if (!ok && !known) { /* behind a dead broker nobody can tell; one fix at a time */
+        detail = "not known: the broker does not answer";
+        fix = NULL;
+    }
     json_t *entry = json_pack("{s:s, s:b, s:s}", "link", link, "ok", ok, "detail", detail);
-    if (!ok)
+    if (!ok && fix)
         json_object_set_new(entry, "fix", json_string(fix));
     json_array_append_new(exam->links, entry);
     if (!ok && !exam->broken)
@@ -29,8 +34,8 @@ static void found(struct exam *exam, const char *link, bool ok, const char *deta
         return;
     AUTO_BUF struct sw_buf line = {0};
     text_escape(&line, detail, strlen(detail));
-    printf("%-7s %-14s %s\n", ok ? "ok" : "BROKEN", link, (const char *)line.data);
-    if (!ok)
+    printf("%-7s %-14s %s\n", ok ? "ok" : known ? "BROKEN" : "?", link, (const char *)line.data);
+    if (!ok && fix)
         printf("%22s  -> %s\n", "", fix);
 }
 

@@ -54,7 +54,10 @@ enum ctl_exit verb_files(struct ctl *ctl, const struct call *call)
     struct table table = {.n_columns = SW_COUNT(heading)};
     struct sw_err err = {0};
     json_t *all = NULL;
-    int r = job_files(ctl, call->args[0], call_option(call, "status"), &all, &err);
+    const char *status = call_list(call, "status", "pending completed failed skipped");
+    if (status && strchr(status, ','))
+        options_usage(call->verb, "--status takes one of them, not a list");
+    int r = job_files(ctl, call->args[0], status, &all, &err);
     if (r)
         return say_failed(r, &err);
     if (ctl->json) {

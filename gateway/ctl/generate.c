@@ -129,8 +129,10 @@ static void bash_choices(const struct sw_kernel *kernel)
 {
     for (size_t i = 0; i < kernel->n_params; i++)
         if (kernel->params[i].type == SW_PARAM_CHOICE)
-            printf("        %s:--%s) COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n",
-                   kernel->name, kernel->params[i].name, kernel->params[i].choices);
+            printf("        %s:--%s%s%s) COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n",
+                   kernel->name, kernel->params[i].name,
+                   kernel->params[i].required ? "|*:" : "", /* the first word after the verb */
+                   kernel->params[i].required ? kernel->name : "", kernel->params[i].choices);
 }
 
 static void generate_bash(void)

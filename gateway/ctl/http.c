@@ -70,6 +70,7 @@ int http_refused(struct http_answer *answer, struct sw_err *err)
     const char *message = message_of(answer);
     snprintf(answer->code, sizeof answer->code, "%s",
              show_text(json_object_get(answer->json, "error"), "code"));
+    say_json_code(answer->code);
     if (message[0])
         return sw_fail(err, CTL_ERR_REFUSED, "%s", text_short(message, CTL_MESSAGE_BYTES).text);
     return sw_fail(err, CTL_ERR_REFUSED, "the gateway answered with status %ld", answer->status);

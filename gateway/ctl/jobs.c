@@ -29,6 +29,17 @@ static void progress_cell(struct table *table, const json_t *job)
     table_cell(table, text);
 }
 
+static const char *type_option(const struct call *call)
+{
+    AUTO_BUF struct sw_buf known = {0};
+    for (size_t i = 0; sw_kernels[i]; i++)
+        sw_buf_printf(&known, "%s%s", i ? " " : "", sw_kernels[i]->name);
+    const char *type = call_option(call, "type");
+    if (type && !sw_kernel_find(type))
+        options_usage(call->verb, "--type `%.40s`: allowed are %s", type, (const char *)known.data);
+    return type;
+}
+
 enum ctl_exit verb_jobs(struct ctl *ctl, const struct call *call)
 {
     AUTO_ANSWER struct http_answer answer = {0};
@@ -39,8 +50,9 @@ enum ctl_exit verb_jobs(struct ctl *ctl, const struct call *call)
     size_t i;
 
     sw_buf_printf(&path, "/api/jobs?limit=%jd", (intmax_t)limit);
-    path_query(&path, "status", call_option(call, "status"));
-    path_query(&path, "type", call_option(call, "type"));
+    path_query(&path, "status",
+               call_list(call, "status", "pending processing completed failed cancelled"));
+    path_query(&path, "type", type_option(call));
     path_query(&path, "cursor", call_option(call, "cursor"));
     int r = http_get(ctl->http, (const char *)path.data, &answer, &err);
     if (r)

@@ -13,22 +13,27 @@ int leave_interrupted(struct ctl *ctl, const char *id, struct sw_err *err)
         say("interrupted before a job was known; `shadowctl jobs` shows whether there is one");
     else if (job_cancel(ctl, id))
         say("interrupted: job %s is cancelled", id);
-    else
+    else {
+        say_json_job(id);
         say("interrupted: job %s could not be cancelled; it goes on: `shadowctl cancel %s`", id,
             id);
+    }
     err->text[0] = 0; /* all is said */
     return -EINTR;
 }
 
 void leave_unsent(struct ctl *ctl, const char *id, int r)
 {
-    if (id && (r == -CTL_ERR_UNREACHABLE || !job_cancel(ctl, id)))
-        say("job %s may lack inputs: `shadowctl job %s` shows it, `shadowctl cancel %s` ends it",
-            id, id, id);
+    if (!id || (r != -CTL_ERR_UNREACHABLE && job_cancel(ctl, id)))
+        return;
+    say_json_job(id);
+    say("job %s may lack inputs: `shadowctl job %s` shows it, `shadowctl cancel %s` ends it", id,
+        id, id);
 }
 
 void leave_running(const char *id)
 {
+    say_json_job(id);
     say("job %s goes on; `shadowctl wait %s` follows it, `shadowctl result %s -o DIR` fetches it",
         id, id, id);
 }

@@ -129,6 +129,9 @@ void options_read(int argc, char **argv, struct ctl_flags *ret_flags, struct cal
 
     *ret_flags = (struct ctl_flags){0};
     *ret_call = (struct call){0};
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (!strcmp(argv[i], "--json")) /* known before anything can be wrong with the rest */
+            say_json();
     argp_err_exit_status = CTL_USAGE;
     argp_program_version = "shadowctl " SHADOW_VERSION;
     argv[0] = "shadowctl";
@@ -200,4 +203,21 @@ call_number(const struct call *call, const char *name, int64_t min, int64_t max,
         options_usage(call->verb, "--%s `%s`: expected a whole number from %jd to %jd", name, text,
                       (intmax_t)min, (intmax_t)max);
     return number;
+}
+
+static bool is_one_of(const char *word, size_t n, const char *allowed)
+{
+    for (const char *at = allowed; *at; at += strcspn(at, " ") + strspn(at + strcspn(at, " "), " "))
+        if (strcspn(at, " ") == n && !memcmp(at, word, n))
+            return true;
+    return false;
+}
+
+const char *call_list(const struct call *call, const char *name, const char *allowed)
+{
+    const char *text = call_option(call, name);
+    for (const char *at = text; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        if (!is_one_of(at, strcspn(at, ","), allowed))
+            options_usage(call->verb, "--%s `%.40s`: allowed are %s", name, text, allowed);
+    return text;
 }

@@ -27,10 +27,34 @@ static char *output_path(const struct sw_kernel *kernel,
     return sw_buf_take_text(&path);
 }
 
-/* The path without what does not change its meaning, so that `a` and `./a` are seen to clash. */
+/* Where the last part of the path would be; NULL when that does not exist yet. */
+static char *real_folder(const char *path)
+{
+    static char *asked, *answered; /* the last one: neighbours share it */
+    const char *slash = strrchr(path, '/');
+    AUTO(sw_text)
+    char *folder = slash ? sw_copy_text(path, (size_t)(slash - path) + 1) : sw_copy_text(".", 1);
+    if (asked && !strcmp(folder, asked))
+        return answered ? sw_copy_text(answered, strlen(answered)) : NULL;
+    char *real = realpath(folder, NULL);
+    sw_release(asked);
+    sw_release(answered);
+    asked = TAKE(folder);
+    answered = real ? sw_copy_text(real, strlen(real)) : NULL;
+    free(real);
+    return answered ? sw_copy_text(answered, strlen(answered)) : NULL;
+}
+
+/* The path without what does not change its meaning, so that `a` and `./a` are seen to clash. A
+ * folder that exists is asked for its real name: `d/../a` is `a` only where `d` is no link. */
 static char *tidy(const char *path)
 {
     AUTO_BUF struct sw_buf key = {0};
+    AUTO(sw_text) char *folder = real_folder(path);
+    if (folder) {
+        sw_buf_printf(&key, "%s/%s", folder, strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+        return sw_buf_take_text(&key);
+    }
     sw_buf_text(&key, path[0] == '/' ? "/" : "");
     for (size_t n; *path; path += n + (path[n] == '/')) {
         n = strcspn(path, "/");

@@ -56,6 +56,7 @@ void table_print(struct table *table)
 
 void show_json(const json_t *object)
 {
+    say_json_done();
     json_dumpf(object, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
     putchar('\n');
 }

@@ -32,7 +32,7 @@ static const struct argp_option jobs_options[] = {
     {"cursor", KEY(3), "CURSOR", 0, "Go on where `nextCursor` of the last answer stands", 1},
     {0}};
 static const struct argp_option files_options[] = {
-    {"status", KEY(0), "LIST", 0, "Only these: failed,completed,skipped", 1}, {0}};
+    {"status", KEY(0), "STATUS", 0, "Only one of pending, completed, failed, skipped", 1}, {0}};
 static const struct argp_option result_options[] = {
     {"output", 'o', "DIR", 0, "Write below DIR", 1},
     {"force", KEY(0), 0, 0, "Replace files that exist", 1},
