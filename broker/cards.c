@@ -60,6 +60,12 @@ struct inline_add *card_add_inline(struct card *card, uint32_t add, uint32_t fir
     return new_add;
 }
 
+void card_inline_manifests(const struct card *card, struct sw_buf *ret)
+{
+    for (size_t i = 0; i < card->n_inlines; i++)
+        sw_buf_put(ret, card->inlines[i].manifest.bytes.data, card->inlines[i].manifest.bytes.size);
+}
+
 void card_drop_inline(struct card *card)
 {
     struct inline_add *last = &card->inlines[--card->n_inlines];

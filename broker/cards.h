@@ -51,7 +51,9 @@ int card_check(struct card *card, struct sw_err *err);
 bool card_stream(const struct card *card, uint32_t chunk, struct sw_buf *ret_stream);
 const struct inline_add *card_inline(const struct card *card, uint32_t chunk);
 void card_rename(struct card *card, struct sw_str name); /* shown from now on */
-void card_drop_inline(struct card *card);                /* the newest one */
+/* Those of all inline ADDs, one after another. */
+void card_inline_manifests(const struct card *card, struct sw_buf *ret);
+void card_drop_inline(struct card *card); /* the newest one */
 struct inline_add *card_add_inline(struct card *card, uint32_t add, uint32_t first_chunk);
 
 #endif

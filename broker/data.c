@@ -53,6 +53,7 @@ static void free_prepare(struct data_prepare *request)
     sw_release(request->params);
     sw_release(request->uploads);
     sw_buf_done(&request->texts);
+    sw_buf_done(&request->inlines);
     sw_release(request);
 }
 

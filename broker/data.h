@@ -60,7 +60,8 @@ struct data_prepare {
                              by grain */
     char (*uploads)[SW_UPLOAD_ID_SIZE + 1];
     size_t n_uploads;
-    struct sw_buf texts; /* storage of the params' texts */
+    struct sw_buf texts;   /* storage of the params' texts */
+    struct sw_buf inlines; /* manifests of the job's inline inputs: their names are taken */
 };
 void data_prepare_take(struct data *data, struct data_prepare *request); /* heap, from sw_alloc */
 

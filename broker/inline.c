@@ -61,6 +61,20 @@ static bool fits_assign(const struct inline_add *add, const uint64_t *sizes)
     return true;
 }
 
+/* Against the other inline ones; `data` checks uploads against them. */
+static int check_names(const struct card *card, struct sw_err *err)
+{
+    if (card->kernel->shape == SW_FILES && card->next_add >= card->n_inlines)
+        return sw_fail(err, EINVAL, "inline inputs come before uploads");
+    struct sw_manifest all = {0};
+    card_inline_manifests(card, &all.bytes);
+    int r = sw_manifest_parse(&all, err);
+    if (r == 0)
+        r = names_check(card->kernel, &card->values, &all, err);
+    sw_manifest_done(&all);
+    return r;
+}
+
 static int plan_it(struct broker *broker,
                    struct card *card,
                    struct inline_add *add,
@@ -75,7 +89,7 @@ static int plan_it(struct broker *broker,
                                   .grain = grain_for(broker, card, bytes),
                                   .chunk_count = plan_share((uint32_t)card->row->chunk_count,
                                                             card->row->expected_bytes, bytes)};
-    int r = names_check(card->kernel, &card->values, &add->manifest, err);
+    int r = check_names(card, err);
     return r < 0 ? r : plan_make(&wanted, ret_plan, err);
 }
 

@@ -124,6 +124,7 @@ static void add_uploads(struct broker *broker,
         prepare->params[i].value = at;
         at += prepare->params[i].value_size + 1;
     }
+    card_inline_manifests(card, &prepare->inlines);
     prepare->uploads = sw_alloc(n, sizeof *prepare->uploads);
     for (size_t i = 0; i < n; i++)
         memcpy(prepare->uploads[i], uploads[i].id.p,

@@ -126,7 +126,8 @@ static struct set *find(struct names *names, uint64_t job)
     return found;
 }
 
-/* What came with earlier ADDs and is not in the table; inline ones have no manifest on disk. */
+/* What came with earlier ADDs and is not in the table; inline ones have no manifest on disk, and
+ * come before all uploads. */
 static int catch_up(struct names *names,
                     struct set *set,
                     const struct names_request *request,
@@ -136,6 +137,11 @@ static int catch_up(struct names *names,
         uint64_t job = set->job;
         empty(set);
         set->job = job;
+    }
+    if (set->next_add == 0 && request->inlines) {
+        int r = put_all(names, set, request, request->inlines, err);
+        if (r < 0)
+            return r;
     }
     for (; set->next_add < request->add; set->next_add++) {
         struct sw_manifest manifest = {0};

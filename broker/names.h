@@ -15,6 +15,8 @@ struct names_request {
     int job_fd;
     const struct sw_kernel *kernel;
     const struct sw_values *values;
+    const struct sw_manifest
+        *inlines; /* of ADDs before it that came in their message; NULL: none */
 };
 
 struct names *names_new(void);

@@ -43,9 +43,15 @@ static int plan_it(const struct data_prepare *request,
     int r = sw_params_parse(request->kernel, request->params, request->n_params, &values, err);
     if (r == 0)
         r = sw_manifest_parse(manifest, err);
-    struct names_request named = {request->job, request->add, job_fd, request->kernel, &values};
+    struct sw_manifest inlines = {0};
+    sw_buf_put(&inlines.bytes, request->inlines.data, request->inlines.size);
+    if (r == 0)
+        r = sw_manifest_parse(&inlines, err);
+    struct names_request named = {request->job,    request->add, job_fd,
+                                  request->kernel, &values,      &inlines};
     if (r == 0)
         r = names_add(names, &named, manifest, err);
+    sw_manifest_done(&inlines);
     if (r < 0)
         return r;
     uint64_t bytes = 0;

@@ -30,6 +30,21 @@ def test_open_jobs_take_uploads_until_they_are_sealed(rest):
     assert late.status_code == 409
 
 
+def test_an_upload_named_as_an_inline_input_is_refused(rest, system):
+    answer = rest.post("/api/jobs", json={"type": "compress", "inputData": "hello", "open": True})
+    path = f"/api/jobs/{answer.json()['job']['jobId']}"
+    for restart in (False, True):
+        if restart:
+            system.broker.kill()
+            system.broker.start()
+        again = until(lambda: (got := rest.post(path + "/inputs", json={"uploads": [upload(rest, "input", b"x")]}))
+                      .status_code != 503 and [got], "an answer of the broker")[0]
+        assert again.status_code == 400 and "would both give the output input.zst" in again.text
+    assert rest.post(path + "/inputs", json={"uploads": [upload(rest, "other", b"x")]}).status_code == 200
+    assert rest.post(path + "/seal").status_code == 200
+    assert [file["name"] for file in finished(rest, answer)["result"]["files"]] == ["input.zst", "other.zst"]
+
+
 def test_a_second_input_with_an_output_name_is_refused_when_it_comes(rest, system):
     """Also after the broker forgot what it had seen: it reads the manifests again."""
     answer = rest.post("/api/jobs", json={"type": "compress", "open": True})
