@@ -55,15 +55,23 @@ static void step(struct inlet *inlet)
 
 /* ---- on the pool ---- */
 
-static int has_room(int uploads_fd, uint64_t length, struct sw_err *err)
+uint64_t inlet_room(int uploads_fd)
 {
     struct statvfs disk;
-    if (length == UINT64_MAX || fstatvfs(uploads_fd, &disk) < 0)
-        return 0;
+    if (fstatvfs(uploads_fd, &disk) < 0)
+        return UINT64_MAX;
     uint64_t left = (uint64_t)disk.f_bavail * disk.f_frsize;
-    if (left < DISK_RESERVE_BYTES || length > left - DISK_RESERVE_BYTES)
-        return sw_fail(err, ENOSPC, "%" PRIu64 " bytes do not fit on the gateway's disk", length);
-    return 0;
+    return left > DISK_RESERVE_BYTES ? left - DISK_RESERVE_BYTES : 0;
+}
+
+static int has_room(int uploads_fd, uint64_t length, struct sw_err *err)
+{
+    if (length == UINT64_MAX || length <= inlet_room(uploads_fd))
+        return 0;
+    return sw_fail(err, ENOSPC,
+                   "%" PRIu64 " bytes do not fit on the gateway's disk: delete jobs that nobody "
+                   "needs, or send less at once",
+                   length);
 }
 
 int inlet_create(struct inlet *inlet, struct sw_upload **ret, struct sw_err *err)

@@ -59,4 +59,6 @@ int inlet_create(struct inlet *, struct sw_upload **ret, struct sw_err *err);
 /* The request goes; ends and frees itself, off the loop where it must. */
 void inlet_abandon(struct inlet *);
 
+uint64_t inlet_room(int uploads_fd); /* bytes that uploads may still fill */
+
 #endif

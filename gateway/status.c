@@ -5,8 +5,10 @@
 #include "base/own.h"
 #include "door.h"
 #include "handlers.h"
+#include "inlet.h"
 #include "proto/json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct status {
@@ -68,6 +70,18 @@ static void finish(struct status *status)
     reply_json(r, MHD_HTTP_OK, answer);
 }
 
+/* The broker's disk, and the one that uploads go to. */
+static json_t *disk_link(const struct gateway *g, struct sw_str broker_error)
+{
+    uint64_t room = inlet_room(g->uploads_fd);
+    char text[64] = "has room";
+    if (room != UINT64_MAX)
+        snprintf(text, sizeof text, "has room for %ju MB of uploads", (uintmax_t)(room / 1000000));
+    if (!broker_error.n && room == 0)
+        return link_of(false, "the disk that uploads go to is full");
+    return link_text(broker_error, text);
+}
+
 static void took_stats(void *arg, const struct sw_message *answer, bool repeated)
 {
     struct status *status = arg;
@@ -79,7 +93,7 @@ static void took_stats(void *arg, const struct sw_message *answer, bool repeated
         json_object_set_new(status->broker, "version", sw_json_text(stats->version));
         status->store = link_text(stats->store_error, "works");
         json_object_set_new(status->store, "kind", sw_json_text(stats->store));
-        status->disk = link_text(stats->disk_error, "has room");
+        status->disk = disk_link(r->gateway, stats->disk_error);
     } else {
         status->broker =
             link_of(false, answer ? "refuses this gateway's questions" : "does not answer");

@@ -41,6 +41,18 @@ static char *folder_of(const char *path)
     return slash == path ? sw_copy_text("/", 1) : sw_copy_text(path, (size_t)(slash - path));
 }
 
+/* A file without a name, or one that is gone at once: /proc and the like look writable. */
+static int probe(const char *folder)
+{
+    AUTO_FD int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
+        return fd < 0 ? -1 : 0;
+    AUTO_BUF struct sw_buf name = {0};
+    sw_buf_printf(&name, "%s/.shadowctl-probe-%d", folder, (int)getpid());
+    fd = open((const char *)name.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd < 0 ? -1 : unlink((const char *)name.data);
+}
+
 /* Whether the folder, or the nearest one above it that exists, can take a new file: better known
  * before hours of work than after. */
 static int check_folder(const char *path, struct sw_err *err)
@@ -60,7 +72,7 @@ static int check_folder(const char *path, struct sw_err *err)
     if (stat(above, &st) == 0 && !S_ISDIR(st.st_mode))
         return sw_fail(err, CTL_ERR_REFUSED, "%s is no folder",
                        text_short(above, CTL_NAME_BYTES).text);
-    if (access(above, W_OK | X_OK))
+    if (access(above, W_OK | X_OK) || probe(above))
         return sw_fail(err, CTL_ERR_REFUSED, "%s: outputs cannot be written there: %s",
                        text_short(above, CTL_NAME_BYTES).text, strerror(errno));
     sw_release(good);

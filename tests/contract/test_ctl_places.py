@@ -67,6 +67,17 @@ def test_a_name_that_grows_too_long_costs_only_itself(ctl):
         os.unlink(ctl.folder / answer["outputs"][0]["path"])
 
 
+def test_a_place_where_nothing_can_be_made_is_refused_in_one_line(ctl, gateway):
+    for i in range(9):
+        write(ctl.folder, f"d/{i}", b"1")
+    assert b"/proc: outputs cannot be written there" in ctl("compress", "-o", "/proc/x", "d", status=4).stderr
+    assert not gateway.seen
+    ctl("compress", "d")
+    for place in ("/proc/x", "/proc"):
+        err = ctl("result", "1", "-o", place, status=4).stderr
+        assert b"/proc: outputs cannot be written there" in err and err.count(b"\n") == 1, err
+
+
 def test_long_names_leave_room_for_the_reason(ctl):
     long = "/".join(["y" * 200] * 3)
     write(ctl.folder, long, b"1")

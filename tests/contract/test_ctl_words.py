@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import threading
 
 import pytest
 from ctl_run import CTL, ctl, gateway, write  # noqa: F401
@@ -47,6 +48,15 @@ def test_one_file_in_two_spellings_is_found_before_sending(ctl, gateway):
     for other in ("n1/x/../x/f", "n1//x/./f", os.fspath(ctl.folder / "n1/x/f")):
         assert b"would both give" in ctl("compress", "n1/x/f", other, status=4).stderr
     assert not gateway.seen
+
+
+def test_a_job_that_nobody_begins_is_explained(ctl, gateway):
+    gateway.hold = threading.Event()
+    write(ctl.folder, "a", b"1")
+    process = ctl.start("hash", "a")
+    assert b"`shadowctl why 1` says what it waits for" in process.stderr.readline()
+    gateway.hold.set()
+    assert process.communicate(timeout=30)[1] == b"" and process.returncode == 0
 
 
 def test_completion_knows_the_first_word_of_transform():
