@@ -1,0 +1,73 @@
+"""Arms one program of a running system: its next life has the shim (shim.c), which kills it or fails a call. A keeper
+starts it again, unarmed, as soon as it has ended."""
+
+import struct
+import threading
+
+CLASSES = ["write", "sync", "name", "send"]
+GOLDEN = (5 ** 0.5 - 1) / 2
+FIRED = 8 * len(CLASSES)  # struct counts of shim.c: the counts, then the call that was chosen
+
+
+class Shim:
+    def __init__(self, build, folder, under):
+        self.library = build / "tests" / "crash" / "crash-shim.so"
+        self.counts = folder / "shim-counts"
+        self.counts.touch(0o600)
+        self.under = under
+        assert self.library.exists(), f"run ninja -C {build}"
+
+    def env(self, kind="", at=0, what=""):
+        """The environment that arms a program: `what` at call number `at` of class `kind`; without, it only counts."""
+        self.counts.unlink(missing_ok=True)
+        self.counts.touch(0o600)
+        return {"LD_PRELOAD": str(self.library), "SHIM_UNDER": f"{self.under}/", "SHIM_COUNTS": str(self.counts),
+                "SHIM_CLASS": kind, "SHIM_AT": str(at), "SHIM_DO": what}
+
+    def calls(self):
+        """How many calls of each class were counted."""
+        data = self.counts.read_bytes()
+        return dict(zip(CLASSES, struct.unpack_from(f"={len(CLASSES)}Q", data))) if len(data) >= FIRED else {}
+
+    def fired(self):
+        """The call at which it did what it was told; "" if that has not come."""
+        return self.counts.read_bytes()[FIRED:].split(b"\0")[0].decode(errors="replace")
+
+
+class Keeper:
+    """Starts a program again whenever it ends, until told to stop. `died(program, status)` is called in between."""
+
+    def __init__(self, program, died=None):
+        self.program, self.died = program, died
+        self.ends = []  # exit statuses
+        self.problem = None
+        self._stopping = False
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread.start()
+
+    def _keep(self):
+        while True:
+            status = self.program.process.wait()
+            if self._stopping:
+                return
+            self.ends.append(status)
+            self.program.env.pop("LD_PRELOAD", None)
+            try:
+                if self.died:
+                    self.died(self.program, status)
+                self.program.start()
+            except (AssertionError, OSError) as problem:
+                self.problem = problem
+                return
+
+    def stop(self):
+        """Ends the keeping; the program runs on, unless it could not be started: then that is raised."""
+        self._stopping = True
+        if self.problem:
+            raise self.problem
+
+
+def evenly(points, chance):
+    """The points in an order of which every beginning is evenly spread over all of them."""
+    first = chance.random()
+    return [points[i] for i in sorted(range(len(points)), key=lambda i: (i * GOLDEN + first) % 1)]
