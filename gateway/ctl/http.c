@@ -83,6 +83,10 @@ static const char *hint(const struct http *http)
 
 int http_unreachable(struct http *http, struct sw_err *err)
 {
+    if (!strcmp(http->words, HTTP_NO_ANSWER)) /* somebody is there, so perhaps the next is not */
+        return sw_fail(err, CTL_ERR_UNREACHABLE,
+                       "the gateway %s gives no answer in time: it or its broker is away%s",
+                       text_short(http->base, 34).text, hint(http));
     return sw_fail(err, CTL_ERR_UNREACHABLE, "the gateway %s cannot be reached: %s%s",
                    text_short(http->base, 34).text,
                    http->words[0] ? text_short(http->words, 64).text : "no answer", hint(http));

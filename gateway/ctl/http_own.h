@@ -22,6 +22,8 @@ struct http {
     char words[CURL_ERROR_SIZE];
 };
 
+#define HTTP_NO_ANSWER "no answer" /* in words: a connection, but silence */
+
 /* Prepares http->easy for a request: address, security, headers. *ret_headers is freed by the
  * caller after the transfer. */
 void http_prepare(struct http *http,

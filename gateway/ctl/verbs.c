@@ -56,7 +56,7 @@ static const struct verb fixed_verbs[] = {
     {"cancel", VERB_JOBS, "ID", 1, 1, "Cancel a job", "", NULL, NULL, verb_cancel},
     {"retry", VERB_JOBS, "ID", 1, 1, "Run a job's failed chunks again", "", NULL, NULL, verb_retry},
     {"delete", VERB_JOBS, "ID", 1, 1, "Forget a job with its files and results", "", NULL, NULL, verb_delete},
-    {"set", VERB_JOBS, "ID", 1, 1, "Change a job's priority or name", "", set_options, NULL, verb_set},
+    {"set", VERB_JOBS, "ID", 1, 1, "Change a job's priority or name", "A job that has ended keeps both.", set_options, NULL, verb_set},
     {"why", VERB_JOBS, "ID", 1, 1, "Say why a job waits, device by device",
      "One line for each device and waiting part, with what would help.", NULL, NULL, verb_why},
     {"types", VERB_JOBS, "", 0, 0, "List the kinds of work and their parameters", "", NULL, NULL, verb_types},

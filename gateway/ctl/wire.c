@@ -155,8 +155,15 @@ int64_t http_left_ms(struct http *http)
 /* curl's words for some ends say nothing of what to do. */
 static void word_end(struct http *http, CURLcode code)
 {
+    double connected = 0;
+    long number = 0;
+    curl_easy_getinfo(http->easy, CURLINFO_CONNECT_TIME, &connected);
+    curl_easy_getinfo(http->easy, CURLINFO_OS_ERRNO, &number);
     if (code == CURLE_OPERATION_TIMEDOUT)
-        snprintf(http->words, sizeof http->words, "no answer in time");
+        snprintf(http->words, sizeof http->words, "%s",
+                 http->contacted || connected > 0 ? HTTP_NO_ANSWER : "nobody answers there");
+    else if (code == CURLE_COULDNT_CONNECT && number)
+        snprintf(http->words, sizeof http->words, "%s", strerror((int)number));
     else if (code == CURLE_SSL_CONNECT_ERROR)
         snprintf(http->words, sizeof http->words, "no https there; is http:// meant?");
     else if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY)

@@ -149,7 +149,8 @@ static enum ctl_exit detach(struct work *work)
     progress_close();
     if (!work->ctl->json) {
         puts(work->job);
-        say("`shadowctl wait %s` follows it, `shadowctl result %s` fetches", work->job, work->job);
+        say("`shadowctl wait %s` follows it, `shadowctl result %s -o DIR` fetches", work->job,
+            work->job);
         return json_array_size(work->failed) ? CTL_SOME_FAILED : CTL_DONE;
     }
     AUTO(sw_text) char *path = path_of("jobs", work->job, "");

@@ -144,7 +144,7 @@ def test_refusals_and_exit_codes(ctl, gateway):
                   ["hash", "--priority", "101", "a"], ["filter", "(", "a"]):
         assert b"--help" in ctl(*words, status=2).stderr, words
     assert not gateway.seen
-    assert b"cannot be reached" in ctl("--gateway", "http://127.0.0.1:1", "jobs", status=3).stderr
+    assert b"cannot be reached: Connection refused" in ctl("--gateway", "http://127.0.0.1:1", "jobs", status=3).stderr
     assert b"no job 77" in ctl("job", "77", status=4).stderr
     (ctl.config / "token").write_text("wrong")
     assert b"no valid token" in ctl("hash", "a", status=4).stderr
