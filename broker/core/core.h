@@ -19,7 +19,7 @@
 
 #define CORE_AGENTS_MAX      4096 /* devices of one system; an index fits 16 bits in a lease count */
 #define CORE_JOBS_MAX        65536   /* live jobs; beyond that SUBMIT is `busy` */
-#define CORE_CHUNKS_MAX      4000000 /* live chunks in all: 64 bytes each */
+#define CORE_CHUNKS_MAX      6000000 /* live chunks in all: 64 bytes each */
 #define CORE_JOB_CHUNKS_MAX  1000000 /* of one job (interface.md: chunkCount) */
 #define CORE_JOB_ADDS_MAX    65536   /* ADDs of one job: 4 TB in parts of 64 MiB */
 #define CORE_ATTEMPTS_MAX    3 /* counted failures, on different agents where there are that many */

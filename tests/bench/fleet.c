@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,11 +44,40 @@ size_t bench_rss_bytes(pid_t pid)
     return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+static uint64_t disk_bytes;
+
+static int add_disk(const char *path, const struct stat *about, int kind, struct FTW *ftw)
+{
+    (void)path, (void)kind, (void)ftw;
+    disk_bytes += (uint64_t)about->st_blocks * 512;
+    return 0;
+}
+
+uint64_t bench_store_bytes(const struct fleet *fleet)
+{
+    static const char *const names[] = {"store.sqlite", "store.sqlite-wal"};
+    const char *folder = getenv("SHADOW_BENCH_STORE_FOLDER"); /* of a server of the bench's own */
+    disk_bytes = 0;
+    if (folder) {
+        nftw(folder, add_disk, 16, FTW_PHYS);
+        return disk_bytes;
+    }
+    for (size_t i = 0; i < SW_COUNT(names); i++) {
+        char path[128];
+        struct stat about;
+        snprintf(path, sizeof path, "%s/%s", fleet->state, names[i]);
+        if (stat(path, &about) == 0)
+            add_disk(path, &about, 0, NULL);
+    }
+    return disk_bytes;
+}
+
 static void run_broker(
     struct fleet *fleet, const char *flag, const char *value, const char *flag2, const char *value2)
 {
-    execl(fleet->broker, fleet->broker, "--state", fleet->state, flag, value, flag2, value2,
-          (char *)NULL);
+    const char *store = getenv("SHADOW_BENCH_STORE"); /* tests/bench/run --store */
+    execl(fleet->broker, fleet->broker, "--store", store ? store : "sqlite", "--state",
+          fleet->state, flag, value, flag2, value2, (char *)NULL);
     perror(fleet->broker);
     _exit(127);
 }

@@ -38,6 +38,7 @@ void fleet_start_broker(struct fleet *fleet);
 double bench_now_s(void);
 double bench_cpu_s(pid_t pid); /* user and system time of a process so far */
 size_t bench_rss_bytes(pid_t pid);
+uint64_t bench_store_bytes(const struct fleet *fleet); /* on disk, as far as it can be seen */
 
 /* Sends and waits for the next message of a client. */
 void client_say(zsock_t *socket,

@@ -19,8 +19,11 @@ int main(int argc, char **argv)
     sw_link_start(1);
     zsock_t *client = fleet_peer(&fleet, "gateway", "bench");
     zsock_t *agent = fleet_peer(&fleet, "agent", "bare");
-    fleet_upload(&fleet, n, 16, id);
-    fleet_submit(client, id, n);
+    for (uint32_t left = n, part; left > 0; left -= part) { /* a job has a million at most */
+        part = SW_MIN(left, 1000000u);
+        fleet_upload(&fleet, part, 16, id);
+        fleet_submit(client, id, part);
+    }
     kill(fleet.broker_pid, SIGKILL);
     waitpid(fleet.broker_pid, NULL, 0);
     double start = bench_now_s();
@@ -44,9 +47,11 @@ int main(int argc, char **argv)
             return 1;
     }
     printf("restart with %u pending chunks\n", n);
-    printf("  kill -9 to the first ASSIGN          %10.2f s   (limit 2)\n", bench_now_s() - start);
-    printf("  the broker weighs                    %10.0f MB  (limit 200)\n",
-           (double)bench_rss_bytes(fleet.broker_pid) / 1e6);
+    bool bound = n <= 1000000;
+    printf("  kill -9 to the first ASSIGN          %10.2f s%s\n", bench_now_s() - start,
+           bound ? "   (limit 2)" : "");
+    printf("  the broker weighs                    %10.0f MB%s\n",
+           (double)bench_rss_bytes(fleet.broker_pid) / 1e6, bound ? "  (limit 200)" : "");
     zsock_destroy(&client);
     zsock_destroy(&agent);
     fleet_stop(&fleet);

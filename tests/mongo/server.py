@@ -49,13 +49,13 @@ class Server:
             return
         self.port = free_port()
         self.uri = f"mongodb://127.0.0.1:{self.port}/"
-        data = self.folder / "mongo"
-        data.mkdir(parents=True, exist_ok=True)
+        self.data = self.folder / "mongo"
+        self.data.mkdir(parents=True, exist_ok=True)
         if shutil.which("mongod"):
-            self.command = ["mongod", "--bind_ip", "127.0.0.1", "--port", self.port, "--dbpath", data, "--quiet"]
+            self.command = ["mongod", "--bind_ip", "127.0.0.1", "--port", self.port, "--dbpath", self.data, "--quiet"]
             self.words = "mongod"
         else:
-            self.command = [venv() / "secantusd-py", "--host", "127.0.0.1", "--port", self.port, "--storage-path", data,
+            self.command = [venv() / "secantusd-py", "--host", "127.0.0.1", "--port", self.port, "--storage-path", self.data,
                             "--log-level", "WARNING"]
             self.words = ("SecantusDB, a stand-in: it shows the driver, the rows, the lease and kill -9; replica sets that "
                           "step down, authentication and TLS only a real MongoDB can show")
