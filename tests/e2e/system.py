@@ -11,7 +11,8 @@ import requests
 from program import Program
 
 ROOT = Path(__file__).resolve().parents[2]
-PORTS = range(24600, 32000)  # below the ports that the kernel gives to outgoing connections
+# below the ports that the kernel gives to outgoing connections; a part of them where runs go side by side
+PORTS = range(*map(int, os.environ.get("SHADOW_E2E_PORTS", "24600-32000").split("-")))
 
 
 def free_ports(count):
@@ -67,7 +68,7 @@ class System:
         self.agents = {}  # name -> Program
         self._all = []
         self.broker = self._program("broker", self.build / "broker" / "shadow-broker", "--state", self.state,
-                                    "--listen", "127.0.0.1", "--port", self.broker_port, "--store", store)
+                                    "--store", store, "--listen", "127.0.0.1", "--port", self.broker_port)
         self.gateway = self._program("gateway", self.build / "gateway" / "shadow-gateway", "--state", self.state,
                                      "--listen", "127.0.0.1", "--port", self.gateway_port,
                                      "--broker", f"127.0.0.1:{self.broker_port}")

@@ -77,6 +77,7 @@ def jobs(system, rest):
     return made
 
 
+@pytest.mark.sqlite
 def test_a_damaged_job_fails_and_the_others_go_on(system, rest, ctl, jobs):
     for name, (_, damage) in DAMAGES.items():
         damage(system, system.state / "jobs" / str(jobs[name]), jobs[name])

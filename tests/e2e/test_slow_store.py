@@ -6,7 +6,7 @@ import wire
 from system import until
 from wire_world import agent, broker, gateway, job_of, submit  # noqa: F401 (fixtures)
 
-pytestmark = pytest.mark.plain  # preloads a library
+pytestmark = [pytest.mark.plain, pytest.mark.sqlite]  # preloads a library that holds up its fdatasync
 
 LARGE = [b"x" * 15000] * 15  # inline: its rows are as large as a message may be
 

@@ -233,6 +233,7 @@ def test_outputs_of_a_chunk_are_bounded(broker, agent, lease_of):
     assert len(left(broker, job)) == 16 and out.path.name in left(broker, job)
 
 
+@pytest.mark.sqlite
 def test_outputs_of_a_job_that_cannot_be_read_stay(broker, gateway, agent):
     a = agent()
     a.hello()

@@ -3,9 +3,12 @@
 import sqlite3
 
 import msgpack
+import pytest
 import wire
 from system import until
 from wire_world import agent, broker, gateway, job_of, submit  # noqa: F401 (fixtures)
+
+pytestmark = pytest.mark.sqlite
 
 
 def change(broker, *statements):

@@ -5,6 +5,7 @@ import argparse
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import builds
@@ -34,33 +35,52 @@ def python():
     return venv / "bin" / "python"
 
 
-def second_run(command, junit, build, options):
+# One lane a core: what a lane does stands in turn, (title, build, selection, environment). Each has ports of its own.
+LANES = [
+    [("e2e", "build-test", ["tests/e2e"], {}),
+     ("e2e-mongodb", "build-test", ["tests/e2e"], {"SHADOW_E2E_STORE": "mongodb"})],
+    [("pytest", "build-test", ["tests", "--ignore=tests/e2e"], {}),
+     ("pytest-asan", "build-asan", ["tests/e2e", "tests/contract", "-m", "not plain"], {})],
+]
+PORTS = ["24600-28300", "28300-32000"]
+
+
+def second_run(command, junit, env):
     """Runs what failed once more, by itself; its JUnit file, or None."""
     again = junit.with_name(f"{junit.stem}-again.xml")
     again.unlink(missing_ok=True)
     run(again.stem, [word for word in command if word != f"--junitxml={junit}"] + ["--lf", f"--junitxml={again}"],
-        AGAIN_S, {"SHADOW_BUILD": build, **builds.SANITIZER_ENV, **options.env})
+        AGAIN_S, env)
     return again if again.exists() else None
 
 
-def pytest(tally, options, title, build, selection):
+def pytest(tally, options, title, build, selection, env):
     """Runs pytest on `selection` against the programs of `build`."""
     junit = LOGS / f"{title}.xml"
     junit.unlink(missing_ok=True)
+    env = {"SHADOW_BUILD": build, **builds.SANITIZER_ENV, **options.env, **env}
     command = [options.python, "-m", "pytest", "-q", "-rs", "--timeout=0" if options.long else "--timeout=300",
-               f"--junitxml={junit}", "-o", "junit_logging=all", *selection]
+               "-o", f"cache_dir={LOGS / title}.cache", f"--junitxml={junit}", "-o", "junit_logging=all", *selection]
     if options.k:
         command += ["-k", options.k]
-    done = run(title, command, None if options.long else PYTEST_S,
-               {"SHADOW_BUILD": build, **builds.SANITIZER_ENV, **options.env})
+    done = run(title, command, None if options.long else PYTEST_S, env)
     before = tally.passed
     if junit.exists():
-        tally.add_junit(build, junit, second_run(command, junit, build, options) if done.status == 1 else None)
+        tally.add_junit(title, junit, second_run(command, junit, env) if done.status == 1 else None)
     # 1: tests failed, and are counted one by one; 5: no test of that name
     counted = done.status == 1 and junit.exists()
     if not done.ok and done.status != 5 and not counted:
         tally.fail(f"{build}: {title}", done.output)
-    print(f"  {build}: {tally.passed - before} pytest cases passed in {done.seconds:.0f} s")
+    print(f"  {title}: {tally.passed - before} pytest cases passed in {done.seconds:.0f} s", flush=True)
+
+
+def lane(work, ports, built, options):
+    """A lane's tally; its cases are added to the whole when it is done."""
+    tally = Tally()
+    for title, build, selection, env in work:
+        if build in built:
+            pytest(tally, options, title, build, selection, {"SHADOW_E2E_PORTS": ports, **env})
+    return tally
 
 
 def coverage(tally, options):
@@ -113,10 +133,9 @@ def main():
     step("pytest")
     try:
         options.python = python()
-        if "build-test" in built:
-            pytest(tally, options, "pytest", "build-test", ["tests"])
-        if "build-asan" in built and (ROOT / "tests" / "e2e").is_dir():
-            pytest(tally, options, "pytest-asan", "build-asan", ["tests/e2e", "tests/contract", "-m", "not plain"])
+        with ThreadPoolExecutor(len(LANES)) as lanes:
+            for part in lanes.map(lambda work, ports: lane(work, ports, built, options), LANES, PORTS):
+                tally.add(part)
     except RuntimeError as error:
         tally.fail("pytest", str(error))
     if options.coverage:

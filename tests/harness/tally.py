@@ -25,6 +25,12 @@ class Tally:
     def ok(self, count=1):
         self.passed += count
 
+    def add(self, other):
+        self.passed += other.passed
+        self.shaky += other.shaky
+        self.failures += other.failures
+        self.skips += other.skips
+
     def covered(self, name, output):
         """Shows what a sweep, fuzzer or random test says of its budget: its lines `covered: ...`."""
         for line in re.findall(r"^(?:# )?(covered: .*)$", output, re.MULTILINE):
