@@ -6,6 +6,7 @@
 #include "credit.h"
 #include "work.h"
 
+#include "proto/brokers.h"
 #include "proto/link.h"
 #include "proto/message.h"
 
@@ -40,8 +41,11 @@ struct session {
     zsock_t *control, *watch;
     uint64_t id, serial_out, serial_in;
     bool connected, welcomed;
-    bool was_welcomed; /* once in this process */
-    int64_t open_ms;   /* when to make the sockets again, while there are none */
+    bool was_welcomed;              /* once in this process */
+    size_t broker;                  /* which of the list it is with */
+    uint64_t tries;                 /* sessions that ended since the last welcomed one */
+    int64_t linked_ms, welcomed_ms; /* when that last was so; at first the start */
+    int64_t open_ms;                /* when to make the sockets again, while there are none */
     int64_t opened_ms, hello_ms, beat_ms, heard_ms;
     uint32_t beats_open; /* said and not answered */
     int64_t delay_ms;    /* back-off */
@@ -58,7 +62,7 @@ struct data_link { /* the data socket, of the same session */
 struct agent {
     struct agent_config config;
     struct sw_keys keys;
-    char control_endpoint[300], data_endpoint[300];
+    struct sw_brokers brokers;
     char platform[80];
     uint64_t instance, cores, memory_bytes;
     const struct sw_kernel *kernels[64];

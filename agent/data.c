@@ -11,8 +11,8 @@
 int data_open(struct agent *agent, struct sw_err *err)
 {
     agent->data = (struct data_link){0};
-    agent->data.socket =
-        sw_link_connect(agent->data_endpoint, &agent->keys, SW_DATA_BYTES_MAX, err);
+    agent->data.socket = sw_link_connect(agent->brokers.at[agent->session.broker].data,
+                                         &agent->keys, SW_DATA_BYTES_MAX, err);
     return agent->data.socket ? 0 : -EIO;
 }
 

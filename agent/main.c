@@ -26,9 +26,9 @@ static const struct sw_config_key keys[] = {
      .target = offsetof(struct agent_config, broker),
      .fallback = "127.0.0.1:7420",
      .min = 1,
-     .max = 255,
-     .argument = "HOST:PORT",
-     .help = "the broker's control port; data is the next one"},
+     .max = SW_BROKERS_TEXT_MAX,
+     .argument = "HOST:PORT,...",
+     .help = "the broker's control port; data is the next one. With standbys: all of them"},
     {.name = "name",
      .type = SW_CONFIG_TEXT,
      .target = offsetof(struct agent_config, name),
@@ -80,21 +80,6 @@ static const struct sw_config_program program = {
     .keys = keys,
     .n_keys = SW_COUNT(keys),
 };
-
-static int parse_broker(struct agent *agent, struct sw_err *err)
-{
-    const char *text = agent->config.broker, *colon = strrchr(text, ':');
-    char *end = NULL;
-    long port = colon ? strtol(colon + 1, &end, 10) : 0;
-    if (!colon || colon == text || *end || port < 1 || port > 65534)
-        return sw_fail(err, EINVAL, "broker is HOST:PORT, port 1 to 65534, not %.80s", text);
-    int n = (int)(colon - text);
-    snprintf(agent->control_endpoint, sizeof agent->control_endpoint, "tcp://%.*s:%ld", n, text,
-             port);
-    snprintf(agent->data_endpoint, sizeof agent->data_endpoint, "tcp://%.*s:%ld", n, text,
-             port + 1);
-    return 0;
-}
 
 /* The kernels of this build, or of them those that `types` names. */
 static int choose_kernels(struct agent *agent, struct sw_err *err)
@@ -157,7 +142,7 @@ static int configure(struct agent *agent, int argc, char **argv, struct sw_err *
 {
     int r = sw_config_load(&program, argc, argv, &agent->config, err);
     if (r == 0)
-        r = parse_broker(agent, err);
+        r = sw_brokers_parse(agent->config.broker, &agent->brokers, err);
     return r == 0 ? choose_kernels(agent, err) : r;
 }
 

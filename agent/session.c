@@ -3,7 +3,11 @@
  * with all that is held. Called by the loop; what messages mean is inbox.c's and hello.c's.
  *
  * ZeroMQ's monitor tells when the link stands and when it broke; HELLO is said only over a link
- * that stands, so that no old one waits in a queue. */
+ * that stands, so that no old one waits in a queue.
+ *
+ * Where there are several brokers, one of them works and the others have no port open. A broker
+ * that refuses the connection, lets the link break, is silent or does not welcome is left for the
+ * next one; a round over all of them is quick, the pauses are between rounds. */
 #include "agent.h"
 
 #include "base/clock.h"
@@ -16,9 +20,14 @@
 
 #define DELAY_MIN_MS 50
 #define DELAY_MAX_MS 5000
-#define WOKEN_MS     1000  /* a jump of boot time against running time: the machine slept */
-#define TOLD_MS      5000  /* no link for so long: somebody should know */
-#define STUCK_MS     30000 /* no link for so long: a socket may have given up (ZAP status 400) */
+#define SOON_MS      30000 /* since the last session: a standby is about to take over */
+#define SOON_MAX_MS  300   /* so long it is looked for at short intervals: the broker that begins */
+                           /* waits a second and a half for those that it knew */
+#define LINK_MS     2000   /* no link, or no WELCOME, for so long: another broker may have one; */
+#define WELCOME_MAX 5      /* a slow WELCOME gets more rounds' time, up to so many times that */
+#define WOKEN_MS    1000   /* a jump of boot time against running time: the machine slept */
+#define TOLD_MS     5000   /* no link for so long: somebody should know */
+#define STUCK_MS    30000  /* no link for so long: a socket may have given up (ZAP status 400) */
 
 static int64_t slept_ms(void)
 {
@@ -48,13 +57,28 @@ static void open_sockets(struct agent *agent)
     session->connected = session->welcomed = false;
     session->beats_open = 0;
     session->opened_ms = agent->now_ms;
+    if (!session->linked_ms)
+        session->linked_ms = session->welcomed_ms = agent->now_ms;
     session->slept_ms = slept_ms();
-    session->control = sw_link_connect_watched(agent->control_endpoint, &agent->keys,
-                                               SW_CONTROL_BYTES_MAX, &session->watch, &err);
+    session->control =
+        sw_link_connect_watched(agent->brokers.at[session->broker].control, &agent->keys,
+                                SW_CONTROL_BYTES_MAX, &session->watch, &err);
     if (!session->control || data_open(agent, &err) < 0) {
         sw_log(SW_LOG_ERROR, "cannot reach the broker error=%s", err.text);
         session_lost(agent, "no socket", DELAY_MAX_MS);
     }
+}
+
+/* With jitter. Within a round over all brokers short, between rounds growing. */
+static int64_t back_off(struct agent *agent)
+{
+    struct session *session = &agent->session;
+    bool is_soon = agent->brokers.n > 1 && agent->now_ms - session->welcomed_ms < SOON_MS;
+    if (++session->tries % agent->brokers.n)
+        return (int64_t)(sw_random_u64() % DELAY_MIN_MS);
+    session->delay_ms = SW_MIN(SW_MAX(session->delay_ms * 2, (int64_t)DELAY_MIN_MS),
+                               (int64_t)(is_soon ? SOON_MAX_MS : DELAY_MAX_MS));
+    return session->delay_ms / 2 + (int64_t)(sw_random_u64() % (uint64_t)session->delay_ms);
 }
 
 void session_lost(struct agent *agent, const char *why, int64_t delay_ms)
@@ -64,14 +88,24 @@ void session_lost(struct agent *agent, const char *why, int64_t delay_ms)
         sw_log(SW_LOG_NOTICE, "session over reason=%s", why);
     else
         sw_log(SW_LOG_DEBUG, "no session reason=%s", why);
-    if (session->welcomed)
+    if (session->connected)
+        session->linked_ms = agent->now_ms;
+    if (session->welcomed) {
+        session->welcomed_ms = agent->now_ms;
         session->delay_ms = 0;
-    session->delay_ms =
-        SW_MIN(SW_MAX(session->delay_ms * 2, (int64_t)DELAY_MIN_MS), (int64_t)DELAY_MAX_MS);
-    int64_t jitter = (int64_t)(sw_random_u64() % (uint64_t)session->delay_ms);
-    session->open_ms = agent->now_ms + (delay_ms ? delay_ms : session->delay_ms / 2 + jitter);
+        session->tries = 0;
+    }
+    session->open_ms = agent->now_ms + (delay_ms ? delay_ms : back_off(agent));
     session->connected = session->welcomed = false;
     close_sockets(agent, 0); /* what still waits in them belongs to a session that is over */
+}
+
+/* It is this broker that is in doubt, not only this session. */
+static void try_next(struct agent *agent, const char *why)
+{
+    struct session *session = &agent->session;
+    session->broker = (session->broker + 1) % agent->brokers.n;
+    session_lost(agent, why, 0);
 }
 
 bool session_send(struct agent *agent,
@@ -102,7 +136,9 @@ static void drain_events(struct agent *agent)
             session->told_unlinked = false;
             hello_send(agent);
         } else if (session->connected) {
-            session_lost(agent, "link broken", 0);
+            try_next(agent, "link broken");
+        } else if (event == SW_LINK_FAILED && agent->brokers.n > 1) {
+            try_next(agent, "cannot connect"); /* with one, the socket tries by itself */
         }
     }
 }
@@ -135,7 +171,7 @@ static void tell_credit(struct agent *agent)
 static void tell_unlinked(struct agent *agent)
 {
     struct session *session = &agent->session;
-    if (session->told_unlinked || agent->now_ms - session->opened_ms < TOLD_MS)
+    if (session->told_unlinked || agent->now_ms - session->linked_ms < TOLD_MS)
         return;
     session->told_unlinked = true;
     sw_log(SW_LOG_WARNING,
@@ -143,6 +179,20 @@ static void tell_unlinked(struct agent *agent)
            "server key its own? trying on. broker=%s",
            agent->config.broker);
     sd_notify(0, "STATUS=Waiting for the broker");
+}
+
+static int64_t link_deadline(const struct agent *agent)
+{
+    return agent->session.opened_ms + (agent->brokers.n > 1 ? LINK_MS : STUCK_MS);
+}
+
+/* One that links and does not welcome may be busy: it is not left sooner and sooner. */
+static int64_t welcome_deadline(const struct agent *agent)
+{
+    uint64_t rounds = 1 + agent->session.tries / agent->brokers.n;
+    return agent->brokers.n > 1
+               ? agent->session.opened_ms + LINK_MS * (int64_t)SW_MIN(rounds, (uint64_t)WELCOME_MAX)
+               : INT64_MAX;
 }
 
 void session_tick(struct agent *agent)
@@ -156,17 +206,19 @@ void session_tick(struct agent *agent)
     }
     if (!session->connected) {
         tell_unlinked(agent);
-        if (now - session->opened_ms > STUCK_MS)
-            session_lost(agent, "no link", 0);
+        if (now >= link_deadline(agent))
+            try_next(agent, "no link");
         return;
     }
     if (slept_ms() - session->slept_ms > WOKEN_MS) {
         session_lost(agent, "the machine slept", 0);
     } else if (!session->welcomed) {
-        if (now - session->hello_ms >= AGENT_HELLO_MS)
+        if (now >= welcome_deadline(agent))
+            try_next(agent, "not welcomed");
+        else if (now - session->hello_ms >= AGENT_HELLO_MS)
             hello_send(agent);
     } else if (now - session->heard_ms > AGENT_SILENT_MS) {
-        session_lost(agent, "no answer to heartbeats", 0);
+        try_next(agent, "no answer to heartbeats");
     } else if (now - session->beat_ms >= AGENT_BEAT_MS) {
         beat_send(agent);
     }
@@ -180,8 +232,9 @@ int64_t session_wake(const struct agent *agent)
     if (!session->control)
         return session->open_ms;
     if (!session->connected)
-        return session->opened_ms + (session->told_unlinked ? STUCK_MS + 1 : TOLD_MS);
+        return SW_MIN(session->told_unlinked ? INT64_MAX : session->linked_ms + TOLD_MS,
+                      link_deadline(agent));
     if (!session->welcomed)
-        return session->hello_ms + AGENT_HELLO_MS;
+        return SW_MIN(session->hello_ms + AGENT_HELLO_MS, welcome_deadline(agent));
     return SW_MIN(session->beat_ms + AGENT_BEAT_MS, credit_wake(&agent->credit, agent->now_ms));
 }

@@ -92,7 +92,8 @@ static int watch(void *handle, zsock_t **ret_watch)
     char endpoint[48];
     snprintf(endpoint, sizeof endpoint, "inproc://watch-%jx", (uintmax_t)sw_random_u64());
     if (zmq_socket_monitor(handle, endpoint,
-                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) < 0)
+                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+                               ZMQ_EVENT_CONNECT_RETRIED) < 0)
         return -errno;
     *ret_watch = zsock_new(ZMQ_PAIR);
     if (*ret_watch && zmq_connect(zsock_resolve(*ret_watch), endpoint) == 0)
@@ -112,6 +113,8 @@ enum sw_link_event sw_link_event(zsock_t *watch)
         return SW_LINK_NONE;
     zmq_recv(handle, endpoint, sizeof endpoint, ZMQ_DONTWAIT);
     unsigned event = (unsigned)frame[0] | (unsigned)frame[1] << 8;
+    if (event == ZMQ_EVENT_CONNECT_RETRIED) /* nobody listens there, or the link broke before */
+        return SW_LINK_FAILED;
     return event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? SW_LINK_UP : SW_LINK_DOWN;
 }
 

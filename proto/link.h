@@ -74,14 +74,14 @@ zsock_t *sw_link_connect(const char *endpoint,
                          size_t max_bytes,
                          struct sw_err *err);
 
-/* The same, and from the start *ret_watch (a socket to poll) tells when the link stands and when it
- * broke. Both are closed by sw_link_close. */
+/* The same, and from the start *ret_watch (a socket to poll) tells when the link stands, when it
+ * broke, and when a try to connect failed. Both are closed by sw_link_close. */
 zsock_t *sw_link_connect_watched(const char *endpoint,
                                  const struct sw_keys *keys,
                                  size_t max_bytes,
                                  zsock_t **ret_watch,
                                  struct sw_err *err);
-enum sw_link_event { SW_LINK_NONE, SW_LINK_UP, SW_LINK_DOWN };
+enum sw_link_event { SW_LINK_NONE, SW_LINK_UP, SW_LINK_DOWN, SW_LINK_FAILED };
 enum sw_link_event sw_link_event(zsock_t *watch); /* the next one; NONE: no more */
 /* What waits to be sent still gets linger_ms. NULLs are fine. */
 void sw_link_close(zsock_t **socket, zsock_t **watch, int linger_ms);
