@@ -1,6 +1,6 @@
 /* The store's only writer. Control fills batches, the actor commits them and gives them back.
- * Called by control; `run` is the only other thread, and the pipe and the handle it was started
- * with all they share. */
+ * Called by control; `run` is the only other thread, and the pipe, the handle it was started with
+ * and two flags all they share. */
 #include "broker/journal.h"
 
 #include "broker/actor.h"
@@ -8,13 +8,19 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
 
 #define BLOCK_BYTES ((size_t)256 << 10)
 
 /* Batches kept for the next rows: as many as are under way when it is full. */
 #define IDLE_MAX (JOURNAL_WAITING_MAX + 1)
 
-/* For the last batch, of a server that is away: what is not committed was not acknowledged. */
+/* Between two tries to write on a full disk. */
+#define ROOM_MS 250
+
+/* For the last batch, of a server that is away or a disk that is full: what is not committed was
+ * not acknowledged. */
 #define CLOSE_MS 5000
 
 struct journal {
@@ -23,7 +29,8 @@ struct journal {
     zactor_t *actor;        /* NULL before journal_start */
     struct batch *current, *idle;
     unsigned n_idle;
-    unsigned away; /* batches given to the actor and not yet back */
+    unsigned away;              /* batches given to the actor and not yet back */
+    atomic_bool full, given_up; /* what the threads tell each other during a commit */
     uint64_t committed;
     int status; /* of the first commit that failed */
     struct sw_err err;
@@ -40,20 +47,30 @@ static void batches_destroy(struct batch *batch)
 
 /* ---- the actor ---- */
 
+/* A full disk is waited for, as a server is that is away: starting anew would need room too, and
+ * meanwhile jobs could not be read. */
+static int commit(struct journal *journal, struct batch *batch)
+{
+    for (;;) {
+        int r = journal->ops->commit(journal->store, batch->rows, batch->n, &batch->err);
+        atomic_store(&journal->full, r == -ENOSPC);
+        if (r != -ENOSPC || atomic_load(&journal->given_up))
+            return r;
+        poll(NULL, 0, ROOM_MS);
+    }
+}
+
 /* After a failure the rest comes back uncommitted: a later batch must not be durable without an
  * earlier one. */
 static void run(zsock_t *pipe, void *arg)
 {
     struct journal *journal = arg;
-    const struct sw_store_ops *ops = journal->ops;
-    struct sw_store *store = journal->store;
     struct batch *batch;
     int failed = 0;
     actor_begin(pipe);
     while ((batch = actor_wait(pipe))) {
         batch->err.text[0] = '\0';
-        batch->status =
-            failed ? -ECANCELED : ops->commit(store, batch->rows, batch->n, &batch->err);
+        batch->status = failed ? -ECANCELED : commit(journal, batch);
         failed |= batch->status;
         actor_give(pipe, batch);
     }
@@ -167,6 +184,11 @@ bool journal_full(const struct journal *journal)
     return journal->away > JOURNAL_WAITING_MAX; /* one is being committed */
 }
 
+bool journal_waits_for_room(struct journal *journal)
+{
+    return atomic_load(&journal->full);
+}
+
 zsock_t *journal_socket(struct journal *journal)
 {
     assert(journal->actor);
@@ -199,8 +221,11 @@ int journal_close(struct journal **p, struct sw_err *err)
     while (journal->away > 0) {
         zsock_t *socket = zactor_sock(journal->actor);
         zmq_pollitem_t item = {.socket = zsock_resolve(socket), .events = ZMQ_POLLIN};
-        if (zmq_poll(&item, 1, CLOSE_MS) == 0 && journal->ops->give_up)
-            journal->ops->give_up(journal->store);
+        if (zmq_poll(&item, 1, CLOSE_MS) == 0) {
+            atomic_store(&journal->given_up, true);
+            if (journal->ops->give_up)
+                journal->ops->give_up(journal->store);
+        }
         struct batch *batch = actor_wait(socket);
         assert(batch);
         come_back(journal, batch);

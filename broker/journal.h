@@ -47,6 +47,9 @@ void journal_flush(struct journal *);
  * and of a device that comes and goes one row waits (device_save). */
 bool journal_full(const struct journal *);
 
+/* The disk is full, and the batch at hand is tried again until there is room. */
+bool journal_waits_for_room(struct journal *);
+
 /* To poll for reading; then call journal_committed. */
 zsock_t *journal_socket(struct journal *);
 

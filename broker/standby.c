@@ -11,7 +11,8 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#define LOOK_MS 250 /* between two looks at a lock; a lease is watched for longer */
+#define LOOK_MS 250 /* between two looks at a lock or a full disk; a lease is watched for longer   \
+                     */
 
 static int token_key(struct broker *broker, const struct sw_store_ops *ops, struct sw_err *err)
 {
@@ -30,13 +31,27 @@ static int token_key(struct broker *broker, const struct sw_store_ops *ops, stru
     return 0;
 }
 
+/* What the store keeps for this is used up too: nothing can be promised before there is room. */
+static void await_room(bool *told, const struct sw_err *err)
+{
+    if (!*told)
+        sw_log(SW_LOG_ERROR, "disk full: waits for room error=%s", err->text);
+    *told = true;
+    sd_notify(0, "WATCHDOG=1\nEXTEND_TIMEOUT_USEC=10000000\nSTATUS=disk full: waits for room");
+    poll(NULL, 0, LOOK_MS);
+}
+
 /* SIGTERM ends it as it ends any program that has begun nothing. */
 static int await_place(struct broker *broker, struct sw_err *err)
 {
-    bool told = false;
+    bool told = false, full = false;
     for (;;) {
         int r =
             journal_open(broker->ops, broker->store_where, &broker->journal, &broker->epoch, err);
+        if (r == -ENOSPC) {
+            await_room(&full, err);
+            continue;
+        }
         if (!broker->config.standby || (r != -EBUSY && r != -EAGAIN))
             return r;
         if (!told) {

@@ -188,7 +188,7 @@ int mongodb_commit(struct sw_store *store, const struct sw_row *rows, size_t n, 
     if (r == -EEXIST && mongodb_still_writer(store, NULL) < 0)
         r = mongodb_still_writer(store, err);
     sw_release(steps);
-    store->broken = r;
+    store->broken = r == -ENOSPC ? 0 : r; /* every row may be written twice */
     return r;
 }
 

@@ -6,6 +6,7 @@
 #include "store/store.h"
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 /* One prepared statement each, kept for the life of the handle. A reading handle has those before
  * STATEMENT_WRITES. */
@@ -45,6 +46,8 @@ struct sw_store {
     bool writer;
     uint32_t epoch;    /* 0 until claimed */
     int broken;        /* -errno of the commit that failed: nothing is written after it */
+    bool full;         /* the last failure was a write that found no room */
+    int reserve_fd;    /* of a writer; -1 where there is none */
     int wal_pages;     /* in the write-ahead log after the last commit */
     int checkpoint_at; /* pages at which the next checkpoint is tried */
 };
@@ -77,6 +80,12 @@ int sqlite_last_job(struct sw_store *, uint64_t *ret_job);
 int sqlite_claim(struct sw_store *, uint32_t *ret_epoch, struct sw_err *);
 int sqlite_commit(struct sw_store *, const struct sw_row *rows, size_t n, struct sw_err *);
 int sqlite_meta_put(struct sw_store *, const char *name, const void *p, size_t n);
+
+/* sqlite_reserve.c: room for when the disk is full */
+#define SQLITE_RESERVE_START ((off_t)1 << 20) /* kept for the next start: its log and its epoch */
+void sqlite_reserve_open(struct sw_store *);
+void sqlite_reserve_make(struct sw_store *);             /* to its full size, where there is room */
+bool sqlite_reserve_give(struct sw_store *, off_t keep); /* false: there was no more than that */
 
 /* sqlite_wal.c */
 int sqlite_wal_fill(struct sw_store *, struct sw_err *); /* to its full length */

@@ -59,6 +59,7 @@ static int code_of(struct sw_store *store, int result)
 int sqlite_fail(struct sw_store *store, int result, struct sw_err *err, const char *doing)
 {
     int code = code_of(store, result);
+    store->full = (result & 0xff) == SQLITE_FULL;
     const char *why = sqlite3_errmsg(store->db);
     if ((result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN)
         return sw_fail(err, code, "%s: cannot %s: %s (%s)", store->path, doing, why,
@@ -171,7 +172,7 @@ static int open_database(struct sw_store *store, struct sw_err *err)
     return r;
 }
 
-static int open_writer(struct sw_store *store, struct sw_err *err)
+static int try_open_writer(struct sw_store *store, struct sw_err *err)
 {
     int r = sqlite_exec(store, writer_settings, err);
     if (r < 0)
@@ -194,6 +195,16 @@ static int open_writer(struct sw_store *store, struct sw_err *err)
     return r;
 }
 
+/* On a full disk it starts with what the one before it left for that. */
+static int open_writer(struct sw_store *store, struct sw_err *err)
+{
+    sqlite_reserve_open(store);
+    int r = try_open_writer(store, err);
+    if (r == -ENOSPC && sqlite_reserve_give(store, 0))
+        r = try_open_writer(store, err);
+    return r;
+}
+
 static void sqlite_close(struct sw_store *store)
 {
     for (int i = 0; i < STATEMENT_COUNT; i++)
@@ -202,6 +213,7 @@ static void sqlite_close(struct sw_store *store)
         store->broken) /* nothing more is written after a failure: recovery reads the log */
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(store->db);
+    sw_fd_close(&store->reserve_fd);
     sw_fd_close(&store->lock_fd);
     free(store->path);
     free(store);
@@ -212,7 +224,7 @@ static int sqlite_open(const char *where, bool writer, struct sw_store **ret, st
     struct sw_store *store = sw_alloc(1, sizeof *store);
     store->path = path_of(where);
     store->writer = writer;
-    store->lock_fd = -1;
+    store->lock_fd = store->reserve_fd = -1;
     int r = open_database(store, err);
     if (r == 0)
         r = writer ? open_writer(store, err) : sqlite_schema_check(store, err);

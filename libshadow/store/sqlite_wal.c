@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +16,9 @@
 /* Pages in the log at which it is copied into the database: long enough that a page written often
  * is copied once, short enough to be read back within 0.1 s after a crash. */
 #define CHECKPOINT_PAGES 2048
-#define LOG_BYTES        ((off_t)CHECKPOINT_PAGES * (4096 + 24) + 32) /* pages, each with its header */
+/* After a try that found the disk full. */
+#define AGAIN_PAGES 256
+#define LOG_BYTES   ((off_t)CHECKPOINT_PAGES * (4096 + 24) + 32) /* pages, each with its header */
 
 int sqlite_wal_grew(void *arg, sqlite3 *db, const char *name, int pages)
 {
@@ -27,15 +30,21 @@ int sqlite_wal_grew(void *arg, sqlite3 *db, const char *name, int pages)
 }
 
 /* A reader in the middle of a walk keeps the log from starting over; then the next try comes after
- * as much again, so that the log grows by steps instead of being scanned at each commit. */
+ * as much again, so that the log grows by steps instead of being scanned at each commit. A full
+ * disk is no failure either: the log stays as it is, and what is committed is in it. */
 int sqlite_checkpoint(struct sw_store *store, int mode, struct sw_err *err)
 {
     int in_log = 0, copied = 0;
     int result = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, &in_log, &copied);
-    if (result != SQLITE_OK && (result & 0xff) != SQLITE_BUSY)
+    if ((result & 0xff) == SQLITE_FULL && sqlite_reserve_give(store, SQLITE_RESERVE_START))
+        result = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, &in_log, &copied);
+    bool full = (result & 0xff) == SQLITE_FULL;
+    if (result != SQLITE_OK && !full && (result & 0xff) != SQLITE_BUSY)
         return sqlite_fail(store, result, err, "checkpoint");
     bool whole = result == SQLITE_OK && copied == in_log;
-    store->checkpoint_at = (whole ? 0 : store->wal_pages) + CHECKPOINT_PAGES;
+    store->checkpoint_at = (whole ? 0 : store->wal_pages) + (full ? AGAIN_PAGES : CHECKPOINT_PAGES);
+    if (whole)
+        sqlite_reserve_make(store);
     return 0;
 }
 
@@ -50,12 +59,22 @@ static int fill(int fd, off_t from)
     return r;
 }
 
+/* What the log took beyond its length while the disk was full is given back when it starts over. */
+static int limit_size(struct sw_store *store, struct sw_err *err)
+{
+    char sql[64];
+    snprintf(sql, sizeof sql, "PRAGMA journal_size_limit = %jd", (intmax_t)LOG_BYTES);
+    return sqlite_exec(store, sql, err);
+}
+
 /* The log's reader stops at zeros, and while the write lock is held nobody appends. SQLite's own
  * locks lie on other files, so this descriptor may be closed. Without it (a full disk) commits are
  * slower, no more. */
 int sqlite_wal_fill(struct sw_store *store, struct sw_err *err)
 {
-    int r = sqlite_exec(store, "BEGIN IMMEDIATE", err);
+    int r = limit_size(store, err);
+    if (r == 0)
+        r = sqlite_exec(store, "BEGIN IMMEDIATE", err);
     if (r < 0)
         return r;
     AUTO_BUF struct sw_buf name = {0};

@@ -1,6 +1,7 @@
 /* The writing half of the SQLite store: claim and commit. Called by `journal` alone.
  * After a failed commit the handle writes nothing more: what is on the disk is unknown until the
- * store is opened again. */
+ * store is opened again. A write that found the disk full is no such failure: it was before the
+ * sync, SQLite rolled it back, and it may be tried again. */
 #include "store/sqlite.h"
 
 #include <assert.h>
@@ -38,18 +39,33 @@ static int begin(struct sw_store *store, struct sw_err *err)
     return r;
 }
 
-/* Commits when r is 0; otherwise, and when that fails, rolls back and gives the handle up. */
+/* Commits when r is 0; otherwise, and when that fails, rolls back, and unless the disk was full
+ * gives the handle up. A sync that says ENOSPC is not SQLITE_FULL. */
 static int end(struct sw_store *store, int r, struct sw_err *err)
 {
     if (r == 0)
         r = sqlite_run(store, STATEMENT_COMMIT, err, "commit");
     if (r == 0)
         return 0;
-    if (!sqlite3_get_autocommit(store->db))
-        sqlite_run(store, STATEMENT_ROLLBACK, NULL, "roll back");
-    if (!store->broken)
+    bool again = r == -ENOSPC && store->full;
+    if (!sqlite3_get_autocommit(store->db) &&
+        sqlite_run(store, STATEMENT_ROLLBACK, NULL, "roll back") < 0)
+        again = false;
+    if (!store->broken && !again)
         store->broken = r;
     return r;
+}
+
+static int raise_epoch(struct sw_store *store, int64_t *ret_epoch, struct sw_err *err)
+{
+    int r = begin(store, err);
+    if (r == 0)
+        r = sqlite_run(store, STATEMENT_EPOCH_RAISE, err, "raise the epoch");
+    if (r == 0)
+        r = read_epoch(store, ret_epoch, err);
+    if (r == 0 && *ret_epoch > UINT32_MAX)
+        r = sw_fail(err, EOVERFLOW, "%s: its epochs are used up", store->path);
+    return end(store, r, err);
 }
 
 int sqlite_claim(struct sw_store *store, uint32_t *ret_epoch, struct sw_err *err)
@@ -64,14 +80,9 @@ int sqlite_claim(struct sw_store *store, uint32_t *ret_epoch, struct sw_err *err
     }
     store->epoch = 0;
     int64_t epoch = 0;
-    int r = begin(store, err);
-    if (r == 0)
-        r = sqlite_run(store, STATEMENT_EPOCH_RAISE, err, "raise the epoch");
-    if (r == 0)
-        r = read_epoch(store, &epoch, err);
-    if (r == 0 && epoch > UINT32_MAX)
-        r = sw_fail(err, EOVERFLOW, "%s: its epochs are used up", store->path);
-    r = end(store, r, err);
+    int r = raise_epoch(store, &epoch, err);
+    if (r == -ENOSPC && !store->broken && sqlite_reserve_give(store, 0))
+        r = raise_epoch(store, &epoch, err);
     if (r < 0)
         return r;
     *ret_epoch = store->epoch = (uint32_t)epoch;
@@ -163,6 +174,14 @@ static int put_row(struct sw_store *store, const struct sw_row *row, struct sw_e
     return -EINVAL;
 }
 
+static int put_rows(struct sw_store *store, const struct sw_row *rows, size_t n, struct sw_err *err)
+{
+    int r = begin(store, err);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = put_row(store, &rows[i], err);
+    return end(store, r, err);
+}
+
 int sqlite_commit(struct sw_store *store, const struct sw_row *rows, size_t n, struct sw_err *err)
 {
     assert(store->epoch); /* claimed */
@@ -173,10 +192,12 @@ int sqlite_commit(struct sw_store *store, const struct sw_row *rows, size_t n, s
     if (!store->broken && store->wal_pages >= store->checkpoint_at)
         r = sqlite_checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, err);
     if (r == 0)
-        r = begin(store, err);
-    for (size_t i = 0; r == 0 && i < n; i++)
-        r = put_row(store, &rows[i], err);
-    return end(store, r, err);
+        r = put_rows(store, rows, n, err);
+    if (r == -ENOSPC && !store->broken && sqlite_reserve_give(store, SQLITE_RESERVE_START))
+        r = put_rows(store, rows, n, err);
+    if (r == -ENOSPC && !store->broken)
+        store->checkpoint_at = 0; /* the next try begins with what may make room in the log */
+    return r;
 }
 
 int sqlite_meta_put(struct sw_store *store, const char *name, const void *p, size_t n)

@@ -98,8 +98,9 @@ struct sw_store_ops {
 
     /* All rows in order, durable when it returns 0. A store without transactions may tear a batch,
      * so callers order rows such that every prefix of each job's rows is a legal state; rows of
-     * other jobs may be written before them. A server that is away is waited for. After any failure
-     * the caller must not go on with this handle (recovery, not retry). */
+     * other jobs may be written before them. A server that is away is waited for. -ENOSPC: there is
+     * no room, and the same rows may be tried again until there is. After any other failure the
+     * caller must not go on with this handle (recovery, not retry). */
     int (*commit)(struct sw_store *, const struct sw_row *rows, size_t n, struct sw_err *err);
 
     /* Small named secrets and marks ("token_key"): empty ret when not there. */

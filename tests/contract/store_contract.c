@@ -206,6 +206,8 @@ int main(int argc, char **argv)
     if (is_sqlite()) {
         memcpy(tests + n, sqlite_tests, n_sqlite_tests * sizeof *tests);
         n += n_sqlite_tests;
+        memcpy(tests + n, full_tests, n_full_tests * sizeof *tests);
+        n += n_full_tests;
     }
 #ifdef SW_WITH_MONGODB
     if (!is_sqlite()) {

@@ -1,18 +1,14 @@
 /* What only the SQLite store promises: its files and their mode, refusing what is not its own, and
- * a disk that fills up. */
+ * syncs. A disk that fills up is store_full.c's. */
 #include "store_contract.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* Runs SQL on the store's file while no store has it open; the first value of the first row, or "".
@@ -170,91 +166,6 @@ static void test_a_failed_sync_gives_the_handle_up(void **state)
     assert_null(sqlite_damage(place));
 }
 
-/* ---- a full disk: in a child with a mount namespace of its own, so that nothing is left behind
- * ---- */
-
-#define DISK          "size=6m"
-#define BALLAST_BYTES (2 << 20)
-enum { FULL_OK, FULL_NO_MOUNT = 100 };
-
-#define EXPECT(condition)                                                                          \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            print_message("# line %d: not so: %s (%s)\n", __LINE__, #condition, err.text);         \
-            return 1;                                                                              \
-        }                                                                                          \
-    } while (0)
-
-static int expect_number(void *arg, const struct sw_row *row)
-{
-    uint32_t *count = arg;
-    return row->of.chunk.chunk == (*count)++ ? 0 : -EBADMSG;
-}
-
-static int fill_and_recover(void)
-{
-    struct sw_store *store = NULL;
-    struct sw_err err = {""};
-    uint32_t epoch, k = 0, found = 0;
-    uint8_t body[NUMBERED_MAX];
-    struct sw_row row;
-    char ballast[4200];
-    snprintf(ballast, sizeof ballast, "%s/ballast", place);
-    AUTO_FD int fd = open(ballast, O_CREAT | O_WRONLY, 0600);
-    EXPECT(fd >= 0 && posix_fallocate(fd, 0, BALLAST_BYTES) == 0);
-    EXPECT(ops->open(place, true, &store, &err) == 0 && ops->claim(store, &epoch, &err) == 0);
-    int r;
-    do {
-        row = numbered(k, body, sizeof body);
-        r = ops->commit(store, &row, 1, &err);
-    } while (r == 0 && ++k < 100000);
-    EXPECT(r == -ENOSPC);
-    print_message("# full after %u rows: %s\n", k, err.text);
-    EXPECT(ops->chunks(store, 1, 0, 0, expect_number, &found) == 0 &&
-           found == k); /* reads still serve */
-    EXPECT(ops->commit(store, &row, 1, &err) < 0);
-    ops->close(store);
-    EXPECT(unlink(ballast) == 0);
-    sw_fd_close(&fd);
-    EXPECT(ops->open(place, true, &store, &err) == 0 && ops->claim(store, &epoch, &err) == 0);
-    found = 0;
-    EXPECT(ops->chunks(store, 1, 0, 0, expect_number, &found) == 0 && found >= k);
-    row = numbered(found, body, sizeof body);
-    EXPECT(ops->commit(store, &row, 1, &err) == 0);
-    ops->close(store);
-    EXPECT(!sqlite_damage(place));
-    return FULL_OK;
-}
-
-static int full_child(void)
-{
-    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("tmpfs", place, "tmpfs", 0, DISK) < 0) {
-        print_message("# no small disk to fill: mount: %s\n", strerror(errno));
-        return FULL_NO_MOUNT;
-    }
-    return fill_and_recover();
-}
-
-static void test_a_full_disk_is_an_error_and_no_damage(void **state)
-{
-    (void)state;
-    fflush(NULL);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        int status = full_child();
-        fflush(NULL);
-        _exit(status);
-    }
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    if (WEXITSTATUS(status) == FULL_NO_MOUNT)
-        skip();
-    assert_int_equal(WEXITSTATUS(status), FULL_OK);
-}
-
 #define CASE(f) cmocka_unit_test_setup_teardown(f, place_make, place_remove)
 const struct CMUnitTest sqlite_tests[] = {
     CASE(test_a_newer_schema_is_refused),
@@ -264,6 +175,5 @@ const struct CMUnitTest sqlite_tests[] = {
     CASE(test_uris),
     CASE(test_each_commit_is_synced_before_it_returns),
     CASE(test_a_failed_sync_gives_the_handle_up),
-    CASE(test_a_full_disk_is_an_error_and_no_damage),
 };
 const size_t n_sqlite_tests = SW_COUNT(sqlite_tests);
