@@ -38,8 +38,9 @@ def python():
 # One lane a core: what a lane does stands in turn, (title, build, selection, environment). Each has ports of its own.
 LANES = [
     [("e2e", "build-test", ["tests/e2e"], {}),
-     ("e2e-mongodb", "build-test", ["tests/e2e"], {"SHADOW_E2E_STORE": "mongodb"})],
-    [("pytest", "build-test", ["tests", "--ignore=tests/e2e"], {}),
+     ("e2e-mongodb", "build-test", ["tests/e2e"], {"SHADOW_E2E_STORE": "mongodb"}),
+     ("crash", "build-test", ["tests/crash"], {})],
+    [("pytest", "build-test", ["tests", "--ignore=tests/e2e", "--ignore=tests/crash"], {}),
      ("pytest-asan", "build-asan", ["tests/e2e", "tests/contract", "-m", "not plain"], {})],
 ]
 PORTS = ["24600-28300", "28300-32000"]
