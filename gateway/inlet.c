@@ -15,8 +15,6 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#define EXPAND_MAX ((uint64_t)1 << 40) /* sparse members of a tar, all together */
-
 #define DISK_RESERVE_BYTES ((uint64_t)64 << 20) /* left for the store and the outputs */
 
 static void step_in_pool(void *arg);
@@ -103,7 +101,7 @@ static bool is_whole(const struct inlet *inlet)
 static int settle(struct inlet *inlet)
 {
     if (inlet->plan.settle && is_whole(inlet) && !inlet->alone)
-        return sw_upload_finish(inlet->upload, EXPAND_MAX, &inlet->err);
+        return sw_upload_finish(inlet->upload, UPLOAD_EXPAND_MAX, &inlet->err);
     int r = sw_upload_sync(inlet->upload);
     return r < 0 ? sw_fail(&inlet->err, -r, "%s", strerror(-r)) : 0;
 }

@@ -1,15 +1,30 @@
 /* What can be refused before the broker is asked: uploads that are not there, not whole or
  * another's, and inputs whose outputs would have one name. Called by submit.c, on the pool; keeps
- * nothing. */
+ * nothing. It finishes an upload whose writer could not. */
 #include "submit.h"
 
 #include "base/own.h"
 #include "files/manifest.h"
 #include "files/result.h"
+#include "uploads.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Every byte was acknowledged, and then the gateway ended or the disk failed before the upload was
+ * complete: its sender has nothing left to send. */
+static int finish(int uploads_fd, const char *id, struct sw_err *err)
+{
+    struct sw_upload *upload = NULL;
+    int r = sw_upload_open(uploads_fd, id, &upload);
+    if (r == -EBUSY)
+        return sw_fail(err, EAGAIN, "upload %s is being written", id);
+    r = r < 0 ? sw_fail(err, -r, "upload %s: %s", id, strerror(-r))
+              : sw_upload_finish(upload, UPLOAD_EXPAND_MAX, err);
+    sw_upload_close(&upload);
+    return r;
+}
 
 static int
 check_upload(int uploads_fd, const char *id, const char *owner, bool any_owner, struct sw_err *err)
@@ -17,12 +32,14 @@ check_upload(int uploads_fd, const char *id, const char *owner, bool any_owner, 
     struct sw_upload_info info = {0};
     int r = sw_upload_stat(uploads_fd, id, &info);
     bool own = r == 0 && (any_owner || strcmp(info.owner, owner) == 0);
-    bool whole = info.complete;
+    bool whole = info.complete, has_all = info.offset == info.length;
     sw_upload_info_done(&info);
     if (r < 0 && r != -ENOENT)
         return sw_fail(err, -r, "upload %s: %s", id, strerror(-r));
     if (!own)
         return sw_fail(err, ENOENT, "upload %s is not there", id);
+    if (!whole && has_all)
+        return finish(uploads_fd, id, err);
     return whole ? 0 : sw_fail(err, EAGAIN, "upload %s is not whole yet", id);
 }
 

@@ -4,7 +4,8 @@
 
 #include "gateway.h"
 
-#define UPLOAD_KEPT_MS ((int64_t)24 * 3600 * 1000) /* since it was last touched */
+#define UPLOAD_KEPT_MS    ((int64_t)24 * 3600 * 1000) /* since it was last touched */
+#define UPLOAD_EXPAND_MAX ((uint64_t)1 << 40)         /* sparse members of a tar, all together */
 
 /* How the owner begins of an upload that one request makes for itself and removes again: no token's
  * id, so nobody else can name it. */

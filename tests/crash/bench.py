@@ -47,9 +47,10 @@ class Keeper:
 
     def _keep(self):
         while True:
-            status = self.program.process.wait()
+            self.program.process.wait()
             if self._stopping:
                 return
+            status = self.program.ended()
             self.ends.append(status)
             self.program.env.pop("LD_PRELOAD", None)
             try:

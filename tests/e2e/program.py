@@ -76,7 +76,7 @@ class Program:
                     self._log += data
                     self._written.notify_all()
 
-    def _ended(self):
+    def ended(self):
         """Its exit status; its last words (a leak report) are in the log when this returns."""
         self._copier.join(timeout=5)  # children that outlive it would hold the pipe open
         return self.process.returncode
@@ -102,7 +102,7 @@ class Program:
         if self.is_running():
             self.signal(signal.SIGKILL)
         self.process.wait()
-        self._ended()
+        self.ended()
 
     def freeze(self):
         """SIGSTOP; returns when the process stands still."""
@@ -120,7 +120,7 @@ class Program:
         self.signal(signal.SIGTERM)
         try:
             self.process.wait(timeout=limit_s)
-            return self._ended()
+            return self.ended()
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"{self.name} did not end within {limit_s} s of SIGTERM:\n{self.log()}")
