@@ -111,10 +111,11 @@ int journal_open(const struct sw_store_ops *ops,
                  struct sw_err *err)
 {
     struct sw_store *store = NULL;
+    uint32_t epoch = 0;
     int r = ops->open(where, true, &store, err);
     if (r < 0)
         return r;
-    r = ops->claim(store, ret_epoch, err);
+    r = ops->claim(store, &epoch, err);
     if (r < 0) {
         ops->close(store);
         return r;
@@ -123,6 +124,7 @@ int journal_open(const struct sw_store_ops *ops,
     journal->ops = ops;
     journal->store = store;
     *ret_journal = journal;
+    *ret_epoch = epoch;
     return 0;
 }
 

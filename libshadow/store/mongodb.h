@@ -59,7 +59,8 @@ int mongodb_schema_check(struct sw_store *, struct sw_err *); /* -ENOENT: there 
 int mongodb_schema_make(struct sw_store *, struct sw_err *);  /* under the lease */
 
 /* ---- mongodb_lease.c ---- */
-int mongodb_claim(struct sw_store *, uint32_t *ret_epoch, struct sw_err *);
+int mongodb_claim(struct sw_store *, uint32_t *epoch, struct sw_err *);
+int mongodb_epoch(struct sw_store *, uint32_t *ret_epoch);
 /* Returns 0 as soon as the lease runs; -ESTALE when another broker took over, -ECANCELED when given
  * up. What was written before it returned 0 was written by the owner of the lease. */
 int mongodb_lease_await(struct sw_store *, struct sw_err *);

@@ -99,7 +99,8 @@ static int await_quiet(struct sw_store *store, struct found *found, struct sw_er
     return 0;
 }
 
-static int take(struct sw_store *store, const struct found *found, struct sw_err *err)
+static int
+take(struct sw_store *store, const struct found *found, uint32_t at_least, struct sw_err *err)
 {
     struct mongodb_owner owner = mongodb_owner_self();
     bson_t document = BSON_INITIALIZER, filter = BSON_INITIALIZER, change;
@@ -107,10 +108,10 @@ static int take(struct sw_store *store, const struct found *found, struct sw_err
     bson_error_t error;
     bool taken = false;
     int r = 0;
-    store->epoch = (uint32_t)found->epoch + 1;
+    store->epoch = SW_MAX((uint32_t)found->epoch + 1, at_least);
     if (!found->there) {
         PUT_TEXT(&document, "_id", "lease");
-        PUT_I64(&document, "epoch", 1);
+        PUT_I64(&document, "epoch", store->epoch);
         PUT_I64(&document, "counter", 0);
         mongodb_owner_put(&document, &owner);
         taken = mongoc_collection_insert_one(meta, &document, NULL, NULL, &error);
@@ -132,7 +133,7 @@ static int take(struct sw_store *store, const struct found *found, struct sw_err
     return r == 0 && !taken ? is_held(store, found, err) : r;
 }
 
-int mongodb_claim(struct sw_store *store, uint32_t *ret_epoch, struct sw_err *err)
+int mongodb_claim(struct sw_store *store, uint32_t *at_least, struct sw_err *err)
 {
     struct found found;
     assert(store->writer && !store->lease);
@@ -142,7 +143,7 @@ int mongodb_claim(struct sw_store *store, uint32_t *ret_epoch, struct sw_err *er
     int64_t taken_ms = sw_boot_ms();
     if (r == 0)
         r = found.epoch < UINT32_MAX
-                ? take(store, &found, err)
+                ? take(store, &found, *at_least, err)
                 : sw_fail(err, EOVERFLOW, "%s: its epochs are used up", store->name);
     if (r == 0)
         r = mongodb_keep_start(store, taken_ms, err);
@@ -154,6 +155,15 @@ int mongodb_claim(struct sw_store *store, uint32_t *ret_epoch, struct sw_err *er
         mongodb_lease_end(store);
         return r;
     }
-    *ret_epoch = store->epoch;
+    *at_least = store->epoch;
     return 0;
+}
+
+int mongodb_epoch(struct sw_store *store, uint32_t *ret_epoch)
+{
+    struct found found;
+    int r = read_lease(store, &found, NULL);
+    if (r == 0)
+        *ret_epoch = (uint32_t)found.epoch;
+    return r;
 }

@@ -149,6 +149,7 @@ const struct sw_store_ops sw_store_mongodb = {
     .open = mongodb_open,
     .close = mongodb_close,
     .claim = mongodb_claim,
+    .epoch = mongodb_epoch,
     .still_writer = mongodb_still_writer,
     .give_up = mongodb_give_up,
     .commit = mongodb_commit,

@@ -20,11 +20,11 @@ enum sqlite_statement {
     STATEMENT_CHUNKS,
     STATEMENT_DEVICES,
     STATEMENT_LAST_JOB,
+    STATEMENT_EPOCH,
     STATEMENT_WRITES,
     STATEMENT_BEGIN = STATEMENT_WRITES,
     STATEMENT_COMMIT,
     STATEMENT_ROLLBACK,
-    STATEMENT_EPOCH,
     STATEMENT_EPOCH_RAISE,
     STATEMENT_META_PUT,
     STATEMENT_PUT_JOB,
@@ -75,9 +75,10 @@ int sqlite_chunks(
     struct sw_store *, uint64_t job, uint32_t from, uint32_t limit, sw_row_fn *, void *arg);
 int sqlite_devices(struct sw_store *, sw_row_fn *, void *arg);
 int sqlite_last_job(struct sw_store *, uint64_t *ret_job);
+int sqlite_epoch(struct sw_store *, uint32_t *ret_epoch);
 
 /* sqlite_write.c */
-int sqlite_claim(struct sw_store *, uint32_t *ret_epoch, struct sw_err *);
+int sqlite_claim(struct sw_store *, uint32_t *epoch, struct sw_err *);
 int sqlite_commit(struct sw_store *, const struct sw_row *rows, size_t n, struct sw_err *);
 int sqlite_meta_put(struct sw_store *, const char *name, const void *p, size_t n);
 

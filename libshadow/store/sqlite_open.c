@@ -243,6 +243,7 @@ const struct sw_store_ops sw_store_sqlite = {
     .open = sqlite_open,
     .close = sqlite_close,
     .claim = sqlite_claim,
+    .epoch = sqlite_epoch,
     .commit = sqlite_commit,
     .meta_get = sqlite_meta_get,
     .meta_put = sqlite_meta_put,

@@ -172,3 +172,15 @@ int sqlite_last_job(struct sw_store *store, uint64_t *ret_job)
     sqlite3_reset(statement);
     return r;
 }
+
+int sqlite_epoch(struct sw_store *store, uint32_t *ret_epoch)
+{
+    sqlite3_stmt *statement = start(store, STATEMENT_EPOCH);
+    int result = sqlite3_step(statement), r = 0;
+    if (result == SQLITE_ROW || result == SQLITE_DONE)
+        *ret_epoch = result == SQLITE_ROW ? column_u32(statement, 0) : 0;
+    else
+        r = sqlite_fail(store, result, NULL, "read the epoch");
+    sqlite3_reset(statement);
+    return r;
+}

@@ -47,8 +47,8 @@ static const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",
     [STATEMENT_EPOCH] = "SELECT n FROM mark WHERE name = 'store_epoch'",
-    [STATEMENT_EPOCH_RAISE] = "INSERT INTO mark (name, n) VALUES ('store_epoch', 1) "
-                              "ON CONFLICT (name) DO UPDATE SET n = n + 1",
+    [STATEMENT_EPOCH_RAISE] = "INSERT INTO mark (name, n) VALUES ('store_epoch', max(1, ?1)) "
+                              "ON CONFLICT (name) DO UPDATE SET n = max(n + 1, ?1)",
     [STATEMENT_META_PUT] = "REPLACE INTO meta (name, value) VALUES (?1, ?2)",
     /* not REPLACE: that would silently delete another job which has the same idempotency key */
     [STATEMENT_PUT_JOB] =

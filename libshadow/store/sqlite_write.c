@@ -68,7 +68,7 @@ static int raise_epoch(struct sw_store *store, int64_t *ret_epoch, struct sw_err
     return end(store, r, err);
 }
 
-int sqlite_claim(struct sw_store *store, uint32_t *ret_epoch, struct sw_err *err)
+int sqlite_claim(struct sw_store *store, uint32_t *at_least, struct sw_err *err)
 {
     assert(store->writer);
     if (store->lock_fd < 0) {
@@ -80,12 +80,13 @@ int sqlite_claim(struct sw_store *store, uint32_t *ret_epoch, struct sw_err *err
     }
     store->epoch = 0;
     int64_t epoch = 0;
+    sqlite3_bind_int64(store->statement[STATEMENT_EPOCH_RAISE], 1, *at_least);
     int r = raise_epoch(store, &epoch, err);
     if (r == -ENOSPC && !store->broken && sqlite_reserve_give(store, 0))
         r = raise_epoch(store, &epoch, err);
     if (r < 0)
         return r;
-    *ret_epoch = store->epoch = (uint32_t)epoch;
+    *at_least = store->epoch = (uint32_t)epoch;
     return 0;
 }
 

@@ -85,10 +85,12 @@ struct sw_store_ops {
     int (*open)(const char *where, bool writer, struct sw_store **ret, struct sw_err *err);
     void (*close)(struct sw_store *);
 
-    /* Takes the writer's place: raises store_epoch by one, durably, and returns it. -EBUSY with
-     * words when another writer is alive. After this every commit checks that the epoch is still
-     * its own: -ESTALE. */
-    int (*claim)(struct sw_store *, uint32_t *ret_epoch, struct sw_err *err);
+    /* Takes the writer's place: raises store_epoch by one, durably, or to *epoch if that is higher
+     * (a copy goes on where its original was; else 0), and returns it. -EBUSY with words when
+     * another writer is alive. After this every commit checks that the epoch is still its own:
+     * -ESTALE. */
+    int (*claim)(struct sw_store *, uint32_t *epoch, struct sw_err *err);
+    int (*epoch)(struct sw_store *, uint32_t *ret_epoch); /* the last one claimed, 0 = none */
     /* -ESTALE with words once another writer has taken over. From any thread, never waits. NULL: a
      * lock of the system's sees to it. */
     int (*still_writer)(struct sw_store *, struct sw_err *err);

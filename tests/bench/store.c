@@ -49,7 +49,7 @@ static double store_rate(const char *where, size_t batch, double seconds, double
     static struct sw_row rows[ROWS_MAX];
     struct sw_store *store = NULL;
     struct sw_err err;
-    uint32_t epoch;
+    uint32_t epoch = 0;
     if (ops->open(where, true, &store, &err) < 0 || ops->claim(store, &epoch, &err) < 0)
         die("open", err.text);
     uint64_t done = 0;

@@ -32,7 +32,7 @@ static int fill_and_recover(void)
 {
     struct sw_store *store = NULL;
     struct sw_err err = {""};
-    uint32_t epoch, k = 0, found = 0;
+    uint32_t epoch = 0, k = 0, found = 0;
     uint8_t body[NUMBERED_MAX];
     struct sw_row row;
     char ballast[4200];
@@ -97,7 +97,7 @@ static int fill_and_die(int *ret_rows)
     if (pid == 0) {
         struct sw_store *store = NULL;
         struct sw_err err = {""};
-        uint32_t epoch;
+        uint32_t epoch = 0;
         char path[4200];
         snprintf(path, sizeof path, "%s/ballast", place);
         AUTO_FD int fd = open(path, O_CREAT | O_WRONLY, 0600);
@@ -117,7 +117,7 @@ static int use_the_reserve(void)
 {
     struct sw_store *store = NULL;
     struct sw_err err = {""};
-    uint32_t epoch, found = 0;
+    uint32_t epoch = 0, found = 0;
     int rows = 0;
     EXPECT(fill_and_die(&rows) == 0 && rows > 0);
     print_message("# full after %d rows\n", rows);

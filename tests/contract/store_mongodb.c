@@ -148,7 +148,7 @@ static void test_a_lease_outlives_a_long_silence(void **state)
     (void)state;
     struct sw_store *store = open_writer(NULL), *second = NULL;
     struct sw_err err = {""};
-    uint32_t epoch;
+    uint32_t epoch = 0;
     poll(NULL, 0, 8000); /* longer than a lease: it is renewed, though nothing is committed */
     assert_int_equal(ops->open(place, true, &second, &err), 0);
     assert_int_equal(ops->claim(second, &epoch, &err), -EBUSY);

@@ -30,7 +30,7 @@ static int remove_one(const char *path, const struct stat *about, int kind, stru
 static int open_both(void **state)
 {
     (void)state;
-    uint32_t epoch;
+    uint32_t epoch = 0;
     strcpy(place, "/tmp/sw-history.XXXXXX");
     return !mkdtemp(place) || sw_store_sqlite.open(place, true, &writer, NULL) < 0 ||
            sw_store_sqlite.claim(writer, &epoch, NULL) < 0 ||
