@@ -14,12 +14,27 @@ enum {
     FIRST_OPTION = 0x1000, /* argp keys: above any character, so that no short option exists */
 };
 
+/* Where an argument without a flag goes. */
+static const char **argument_slot(struct load *load)
+{
+    for (size_t i = 0; i < load->program->n_keys; i++)
+        if (load->program->keys[i].flags & SW_CONFIG_ARGUMENT && !load->given[i])
+            return &load->given[i];
+    return NULL;
+}
+
 static error_t take_option(int option, char *arg, struct argp_state *state)
 {
     struct load *load = state->input;
     const struct sw_config_program *program = load->program;
-    if (option == ARGP_KEY_ARG)
-        argp_error(state, "unexpected argument '%s'", arg);
+    if (option == ARGP_KEY_ARG) {
+        const char **argument = argument_slot(load);
+        if (argument)
+            *argument = arg;
+        else
+            argp_error(state, "unexpected argument '%s'", arg);
+        return 0;
+    }
     if (option < FIRST_OPTION || option > FIRST_OPTION + (int)program->n_keys)
         return ARGP_ERR_UNKNOWN;
     size_t i = (size_t)(option - FIRST_OPTION);
@@ -55,12 +70,12 @@ static struct argp_option make_option(const struct sw_config_key *key, int optio
         [SW_CONFIG_BOOL] = "yes|no",
     };
     bool is_switch = key->type == SW_CONFIG_BOOL;
-    bool is_secret = key->flags & SW_CONFIG_SECRET;
+    bool is_hidden = key->flags & (SW_CONFIG_SECRET | SW_CONFIG_ARGUMENT);
     return (struct argp_option){
         .name = key->name,
         .key = option,
         .arg = key->argument ? key->argument : arguments[key->type],
-        .flags = (is_switch ? OPTION_ARG_OPTIONAL : 0) | (is_secret ? OPTION_HIDDEN : 0),
+        .flags = (is_switch ? OPTION_ARG_OPTIONAL : 0) | (is_hidden ? OPTION_HIDDEN : 0),
         .doc = key->help,
     };
 }

@@ -25,6 +25,7 @@ enum sw_config_flag {
     SW_CONFIG_SECRET = 1,     /* from the file only: refused on the command line, never shown */
     SW_CONFIG_SECRET_URI = 2, /* a URI: one with a password in it is refused on the command line */
     SW_CONFIG_COMMAND_LINE = 4, /* a --flag only, not a key of the file (--add-peer) */
+    SW_CONFIG_ARGUMENT = 8,     /* also what stands on the command line without a flag, once */
 };
 
 struct sw_config_key {

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 struct options {
-    char *state, *store, *secret, *add_peer;
+    char *state, *store, *secret, *add_peer, *to;
     int64_t port, disk_low;
     bool verbose;
 };
@@ -31,6 +31,7 @@ static const struct sw_config_key keys[] = {
     {"store", SW_CONFIG_TEXT, SW_CONFIG_SECRET_URI, TARGET(store), .fallback = "sqlite", .help = "Store"},
     {"secret", SW_CONFIG_TEXT, SW_CONFIG_SECRET, TARGET(secret), .min = 4, .max = 8, .help = "Hidden"},
     {"add-peer", SW_CONFIG_TEXT, SW_CONFIG_COMMAND_LINE, TARGET(add_peer), .help = "Add"},
+    {"to", SW_CONFIG_TEXT, SW_CONFIG_COMMAND_LINE | SW_CONFIG_SECRET_URI | SW_CONFIG_ARGUMENT, TARGET(to), .help = "Unseen"},
     {"port", SW_CONFIG_INT, TARGET(port), .fallback = "7420", .min = 1, .max = 65535, .help = "Port"},
     {"disk-low", SW_CONFIG_SIZE, TARGET(disk_low), .fallback = "1G", .min = 1 << 20, .max = INT64_C(1) << 40, .help = "Free"},
     {"verbose", SW_CONFIG_BOOL, TARGET(verbose), .help = "More"},
@@ -217,6 +218,10 @@ static void flags_are_refused_by_name(void **state)
     assert_int_equal(load(NULL, "--store=mongodb://u@h:27017/db", &options, &err), 0);
     assert_string_equal(options.store, "mongodb://u@h:27017/db");
     sw_config_done(&program, &options);
+    assert_true(load(NULL, "mongodb://u:pw@h/db", &options, &err) < 0); /* of `to` as well */
+    assert_int_equal(load(NULL, "there --port 9", &options, &err), 0);
+    assert_string_equal(options.to, "there");
+    sw_config_done(&program, &options);
 }
 
 /* Runs the load in a child; its exit status, and what it printed in ret_text. */
@@ -253,11 +258,13 @@ static void usage_ends_the_process(void **state)
     assert_non_null(strstr(text, "--state=DIR"));
     assert_non_null(strstr(text, "Where (default /var/lib/x)"));
     assert_null(strstr(text, "--secret"));
+    assert_null(strstr(text, "--to"));
     assert_int_equal(run_child("--version", text, sizeof text), 0);
     assert_string_equal(text, "shadow-test " SHADOW_VERSION "\n");
     static const char *const wrong[][2] = {
         {"--prot 1", "unrecognized option '--prot'"},
-        {"stray", "unexpected argument 'stray'"},
+        {"taken stray", "unexpected argument 'stray'"},
+        {"--to taken stray", "unexpected argument 'stray'"},
         {"--port", "option '--port' requires an argument"},
         {"--port 1 --port 2", "--port is given twice"},
         {"--config a --config b", "--config is given twice"},
