@@ -70,29 +70,6 @@ static void test_epochs_rise(void **state)
     }
 }
 
-static void test_a_copy_goes_on_where_its_original_was(void **state)
-{
-    (void)state;
-    uint32_t asked[] = {41, 7, 42, 0}, got[] = {41, 42, 43, 44}, found = 9;
-    struct sw_err err = {""};
-    for (size_t i = 0; i < SW_COUNT(asked); i++) {
-        struct sw_store *store = NULL;
-        uint32_t epoch = asked[i];
-        assert_int_equal(ops->open(place, true, &store, &err), 0);
-        assert_int_equal(ops->epoch(store, &found), 0);
-        assert_int_equal(found, i ? got[i - 1] : 0);
-        assert_int_equal(ops->claim(store, &epoch, &err), 0);
-        assert_int_equal(epoch, got[i]);
-        struct sw_row row = job_row(i + 1, 0, "hash", 0);
-        commit_ok(store, &row, 1);
-        struct sw_store *reader = open_reader();
-        assert_int_equal(ops->epoch(reader, &found), 0);
-        assert_int_equal(found, got[i]);
-        ops->close(reader);
-        ops->close(store);
-    }
-}
-
 static void test_after_a_takeover_the_old_one_is_fenced(void **state)
 {
     (void)state;
@@ -307,7 +284,6 @@ static void test_kill_9_loses_nothing_acknowledged(void **state)
 const struct CMUnitTest crash_tests[] = {
     CASE(test_a_second_writer_is_refused),
     CASE(test_epochs_rise),
-    CASE(test_a_copy_goes_on_where_its_original_was),
     CASE(test_after_a_takeover_the_old_one_is_fenced),
     CASE(test_a_reader_sees_what_is_committed),
     CASE(test_a_long_walk_takes_no_memory),

@@ -215,11 +215,34 @@ static void test_meta_is_replaced_and_stays(void **state)
     ops->close(store);
 }
 
+static void test_a_copy_goes_on_where_its_original_was(void **state)
+{
+    (void)state;
+    uint32_t asked[] = {41, 7, 42, 0}, got[] = {41, 42, 43, 44}, found = 9;
+    struct sw_err err = {""};
+    for (size_t i = 0; i < SW_COUNT(asked); i++) {
+        struct sw_store *store = NULL;
+        uint32_t epoch = asked[i];
+        assert_int_equal(ops->open(place, true, &store, &err), 0);
+        assert_int_equal(ops->epoch(store, &found), 0);
+        assert_int_equal(found, i ? got[i - 1] : 0);
+        assert_int_equal(ops->claim(store, &epoch, &err), 0);
+        assert_int_equal(epoch, got[i]);
+        struct sw_row row = job_row(i + 1, 0, "hash", 0);
+        commit_ok(store, &row, 1);
+        struct sw_store *reader = open_reader();
+        assert_int_equal(ops->epoch(reader, &found), 0);
+        assert_int_equal(found, got[i]);
+        ops->close(reader);
+        ops->close(store);
+    }
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, place_make, place_remove)
 const struct CMUnitTest row_tests[] = {
     CASE(test_every_column_comes_back),       CASE(test_what_is_not_there_is_no_error),
     CASE(test_a_second_put_replaces),         CASE(test_rows_of_a_batch_are_written_in_order),
     CASE(test_an_idempotency_key_is_one_job), CASE(test_forget_takes_all_and_keeps_the_id),
-    CASE(test_meta_is_replaced_and_stays),
+    CASE(test_meta_is_replaced_and_stays),    CASE(test_a_copy_goes_on_where_its_original_was),
 };
 const size_t n_row_tests = SW_COUNT(row_tests);
