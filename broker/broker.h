@@ -30,12 +30,15 @@
 #define BROKER_SOURCE_BYTES ((size_t)32 << 20)
 
 struct broker_config {
-    char *state, *listen, *store, *add_peer;
+    char *state, *listen, *store, *add_peer, *copy_store, *copy_to;
     int64_t port;
     bool standby;
 };
 
 enum role { ROLE_NONE, ROLE_AGENT, ROLE_BROWSER, ROLE_GATEWAY, ROLE_ADMIN };
+
+/* state.c: STATE, made if it is not there, and STATE/jobs */
+int state_open(const char *state, int *ret_state_fd, int *ret_jobs_fd, struct sw_err *err);
 
 /* ---- peers.c: STATE/keys/peers, who may come in as what ---- */
 struct peer {

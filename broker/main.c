@@ -3,13 +3,11 @@
 #include "broker/broker.h"
 
 #include "base/clock.h"
-#include "base/io.h"
 #include "base/log.h"
-#include "broker/owner.h"
+#include "broker/tools.h"
 #include "config/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -44,7 +42,7 @@ static const struct sw_config_key keys[] = {
      .target = offsetof(struct broker_config, store),
      .fallback = "sqlite",
      .argument = "STORE",
-     .help = "sqlite, in the state directory, or mongodb://HOST/DATABASE"},
+     .help = "sqlite, in the state directory, sqlite:FILE, or mongodb://HOST/DATABASE"},
     {.name = "standby",
      .type = SW_CONFIG_BOOL,
      .flags = SW_CONFIG_COMMAND_LINE,
@@ -56,6 +54,17 @@ static const struct sw_config_key keys[] = {
      .target = offsetof(struct broker_config, add_peer),
      .argument = "ROLE:NAME:FILE",
      .help = "let a new agent, gateway or admin in: writes its key file, then exits"},
+    {.name = "copy-store",
+     .type = SW_CONFIG_TEXT,
+     .flags = SW_CONFIG_COMMAND_LINE | SW_CONFIG_SECRET_URI,
+     .target = offsetof(struct broker_config, copy_store),
+     .argument = "FROM TO",
+     .help = "copy all rows from one store into another, empty one (each as in `store`, or @FILE "
+             "that holds it), then exit"},
+    {.name = "copy-to",
+     .type = SW_CONFIG_TEXT,
+     .flags = SW_CONFIG_COMMAND_LINE | SW_CONFIG_SECRET_URI | SW_CONFIG_ARGUMENT,
+     .target = offsetof(struct broker_config, copy_to)},
 };
 static const struct sw_config_program program = {
     .name = "broker",
@@ -63,25 +72,6 @@ static const struct sw_config_program program = {
     .keys = keys,
     .n_keys = SW_COUNT(keys),
 };
-
-static int open_state(struct broker *broker, struct sw_err *err)
-{
-    const char *state = broker->config.state;
-    if (mkdir(state, 0750) < 0 && errno != EEXIST)
-        return sw_fail(err, errno, "state folder %s: %s", state, strerror(errno));
-    broker->state_fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (broker->state_fd < 0)
-        return sw_fail(err, errno, "state folder %s: %s", state, strerror(errno));
-    int r = sw_dir_make(broker->state_fd, "jobs", 0750);
-    if (r == 0)
-        r = sw_dir_make(broker->state_fd, "uploads", 0770); /* setgid by tmpfiles: mkdir cannot */
-    if (r == 0)
-        broker->jobs_fd = openat(broker->state_fd, "jobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (r < 0 || broker->jobs_fd < 0)
-        return sw_fail(err, r < 0 ? -r : errno, "state folder %s: %s", state,
-                       strerror(r < 0 ? -r : errno));
-    return 0;
-}
 
 static int open_links(struct broker *broker, struct sw_err *err)
 {
@@ -118,7 +108,7 @@ open_ports(struct broker *broker, int (*open)(struct broker *, struct sw_err *),
 /* Store before sockets: a second broker on the same state must not get as far as a port. */
 static int start(struct broker *broker, struct sw_err *err)
 {
-    int r = open_state(broker, err);
+    int r = state_open(broker->config.state, &broker->state_fd, &broker->jobs_fd, err);
     if (r == 0)
         r = peers_open(&broker->peers, broker->state_fd, &broker->keys, err);
     if (r == 0)
@@ -181,16 +171,10 @@ int main(int argc, char **argv)
     }
     umask(0007);
     sw_link_start(2);
-    if (broker.config.add_peer) {
-        r = owner_become(broker.config.state, &err);
-        if (r == 0)
-            r = open_state(&broker, &err);
-        if (r == 0)
-            r = peers_add(broker.state_fd, broker.config.add_peer, &err);
-        if (r < 0)
-            fprintf(stderr, "shadow-broker: %s\n", err.text);
-        finish(&broker);
-        return r < 0 ? 1 : 0;
+    r = tools_run(&broker.config);
+    if (r >= 0) {
+        sw_config_done(&program, &broker.config);
+        return r;
     }
     r = start(&broker, &err);
     if (r < 0) {

@@ -1,13 +1,13 @@
 /* Opens the store and takes the writer's place, or waits for it: a standby holds no port and no row
  * until the broker before it is gone. Called by main.c at start. */
 #include "broker/broker.h"
+#include "broker/place.h"
 
 #include "base/log.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
@@ -67,13 +67,14 @@ static int await_place(struct broker *broker, struct sw_err *err)
 
 int store_open(struct broker *broker, struct sw_err *err)
 {
-    broker->ops = sw_store_for(broker->config.store, err);
-    if (!broker->ops)
-        return -EINVAL;
-    if (broker->ops != &sw_store_sqlite)
-        broker->store_where = sw_copy_text(broker->config.store, strlen(broker->config.store));
-    else if (asprintf(&broker->store_where, "%s/store.sqlite", broker->config.state) < 0)
-        return -ENOMEM;
-    int r = await_place(broker, err);
+    struct place place;
+    int r = place_of(broker->config.state, broker->config.store, &place, err);
+    if (r < 0)
+        return r;
+    broker->ops = place.ops;
+    broker->store_where = place.where;
+    r = await_place(broker, err);
+    if (r == 0)
+        r = place_whole(broker->ops, journal_store(broker->journal), err);
     return r < 0 ? r : token_key(broker, broker->ops, err);
 }

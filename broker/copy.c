@@ -1,0 +1,293 @@
+/* Copies the rows of one store into an empty other one and compares them. Called by tools.c and
+ * backup.c; never changes a row of the first.
+ *
+ * The first may be at work. A job is taken with the look of its row before and after: unless both
+ * are the same it is taken once more. In between, its chunks are read before its ADDs, because a
+ * chunk's row may be newer than what was read before it, and must find its ADD. So each job is as
+ * it was at some moment, whatever store it is. */
+#include "broker/copy.h"
+
+#include "broker/batch.h"
+#include "broker/row_sum.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PAGE      1000 /* jobs that are listed at a time */
+#define TRIES_MAX 100  /* a job's row changes a few times in its life */
+#define ROWS_MAX  4096
+#define BYTES_MAX ((size_t)8 << 20)
+#define BLOCK     ((size_t)256 << 10)
+
+struct taken { /* a job of the copy */
+    uint64_t job;
+    uint8_t sum[ROW_SUM_BYTES];
+};
+
+struct copy {
+    struct place *from, *to;
+    struct batch *batch;
+    struct row_sum sum; /* of the rows being read */
+    bool found;         /* a job's row */
+    struct taken *taken;
+    size_t n, room;
+    struct copied count;
+    struct sw_err *err;
+};
+
+/* ---- rows on their way ---- */
+
+static int flush(struct copy *copy)
+{
+    int r = copy->batch->n ? copy->to->ops->commit(copy->to->store, copy->batch->rows,
+                                                   copy->batch->n, copy->err)
+                           : 0;
+    batch_clear(copy->batch);
+    return r;
+}
+
+static int put(struct copy *copy, const struct sw_row *row)
+{
+    int r = batch_fits(copy->batch, row) ? 0 : flush(copy);
+    if (r == 0)
+        batch_put(copy->batch, row);
+    return r;
+}
+
+static int put_forget(struct copy *copy, uint64_t job)
+{
+    return put(copy, &(struct sw_row){.kind = SW_ROW_FORGET, .of.job.job = job});
+}
+
+static int on_row(void *arg, const struct sw_row *row)
+{
+    struct copy *copy = arg;
+    row_sum_put(&copy->sum, row);
+    copy->found |= row->kind == SW_ROW_JOB;
+    copy->count.jobs += row->kind == SW_ROW_JOB;
+    copy->count.adds += row->kind == SW_ROW_ADD;
+    copy->count.chunks += row->kind == SW_ROW_CHUNK;
+    copy->count.devices += row->kind == SW_ROW_DEVICE;
+    return put(copy, row);
+}
+
+static int on_look(void *arg, const struct sw_row *row)
+{
+    struct copy *copy = arg;
+    row_sum_put(&copy->sum, row);
+    copy->found |= row->kind == SW_ROW_JOB;
+    return 0;
+}
+
+static int read_job(struct copy *copy, struct place *place, uint64_t job, sw_row_fn *fn)
+{
+    copy->found = false;
+    row_sum_begin(&copy->sum);
+    int r = place->ops->job(place->store, job, fn, copy);
+    if (r == 0 && copy->found)
+        r = place->ops->chunks(place->store, job, 0, 0, fn, copy);
+    if (r == 0 && copy->found)
+        r = place->ops->adds(place->store, job, fn, copy);
+    row_sum_end(&copy->sum);
+    return r;
+}
+
+static int look(struct copy *copy, uint64_t job, uint8_t ret_sum[ROW_SUM_BYTES])
+{
+    copy->found = false;
+    row_sum_begin(&copy->sum);
+    int r = copy->from->ops->job(copy->from->store, job, on_look, copy);
+    row_sum_end(&copy->sum);
+    memcpy(ret_sum, copy->sum.bytes, ROW_SUM_BYTES);
+    return r;
+}
+
+static int take_job(struct copy *copy, uint64_t job)
+{
+    struct copied before = copy->count;
+    for (int i = 0; i < TRIES_MAX; i++) {
+        uint8_t first[ROW_SUM_BYTES], last[ROW_SUM_BYTES], whole[ROW_SUM_BYTES];
+        int r = look(copy, job, first);
+        if (r < 0 || !copy->found)
+            return r; /* forgotten meanwhile */
+        r = read_job(copy, copy->from, job, on_row);
+        memcpy(whole, copy->sum.bytes, sizeof whole);
+        if (r == 0)
+            r = look(copy, job, last);
+        if (r < 0)
+            return r;
+        if (copy->found && !memcmp(first, last, sizeof first)) {
+            sw_grow(&copy->taken, &copy->room, copy->n + 1, sizeof *copy->taken);
+            copy->taken[copy->n].job = job;
+            memcpy(copy->taken[copy->n++].sum, whole, sizeof whole);
+            return 0;
+        }
+        copy->count = before;
+        r = put_forget(copy, job);
+        if (r < 0)
+            return r;
+    }
+    return sw_fail(copy->err, EAGAIN, "job %ju changes again and again", (uintmax_t)job);
+}
+
+/* ---- the whole ---- */
+
+struct page {
+    uint64_t jobs[PAGE];
+    size_t n;
+};
+
+static int on_listed(void *arg, const struct sw_row *row)
+{
+    struct page *page = arg;
+    page->jobs[page->n++] = row->of.job.job;
+    return 0;
+}
+
+static int take_jobs(struct copy *copy, uint64_t last)
+{
+    struct sw_job_query query = {.before = last + 1, .limit = PAGE};
+    AUTO(sw_text) char *room = sw_alloc(1, sizeof(struct page));
+    struct page *page = (struct page *)room;
+    int r = last ? put_forget(copy, last) : 0; /* keeps the number that was given last */
+    do {
+        page->n = 0;
+        if (r == 0)
+            r = copy->from->ops->jobs(copy->from->store, &query, on_listed, page);
+        for (size_t i = 0; r == 0 && i < page->n; i++)
+            r = take_job(copy, page->jobs[i]);
+        query.before = page->n ? page->jobs[page->n - 1] : 0;
+    } while (r == 0 && page->n == PAGE && query.before > 1);
+    return r;
+}
+
+static int take_secrets(struct copy *copy)
+{
+    static const char *const names[] = {"token_key"};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < SW_COUNT(names); i++) {
+        AUTO_BUF struct sw_buf value = {0}, again = {0};
+        r = copy->from->ops->meta_get(copy->from->store, names[i], &value);
+        if (r < 0 || value.size == 0)
+            continue;
+        r = copy->to->ops->meta_put(copy->to->store, names[i], value.data, value.size);
+        if (r == 0)
+            r = copy->to->ops->meta_get(copy->to->store, names[i], &again);
+        if (r == 0 && (again.size != value.size || memcmp(again.data, value.data, value.size) != 0))
+            r = sw_fail(copy->err, EBADMSG, "%s differs in the copy", names[i]);
+    }
+    return r;
+}
+
+static int compare(struct copy *copy, uint64_t last, const uint8_t devices[ROW_SUM_BYTES])
+{
+    uint64_t last_there = 0;
+    int r = copy->to->ops->last_job(copy->to->store, &last_there);
+    if (r == 0 && last_there != last)
+        return sw_fail(copy->err, EBADMSG, "the number of the last job differs in the copy");
+    for (size_t i = 0; r == 0 && i < copy->n; i++) {
+        r = read_job(copy, copy->to, copy->taken[i].job, on_look);
+        if (r == 0 && memcmp(copy->sum.bytes, copy->taken[i].sum, ROW_SUM_BYTES) != 0)
+            return sw_fail(copy->err, EBADMSG, "job %ju differs in the copy",
+                           (uintmax_t)copy->taken[i].job);
+    }
+    row_sum_begin(&copy->sum);
+    if (r == 0)
+        r = copy->to->ops->devices(copy->to->store, on_look, copy);
+    row_sum_end(&copy->sum);
+    if (r == 0 && memcmp(copy->sum.bytes, devices, ROW_SUM_BYTES) != 0)
+        return sw_fail(copy->err, EBADMSG, "devices differ in the copy");
+    return r;
+}
+
+static int on_any(void *arg, const struct sw_row *row)
+{
+    (void)row;
+    *(bool *)arg = true;
+    return 0;
+}
+
+static int is_empty(struct place *place, struct sw_err *err)
+{
+    AUTO_BUF struct sw_buf secret = {0};
+    uint64_t last = 0;
+    bool any = false;
+    int r = place->ops->last_job(place->store, &last);
+    if (r == 0)
+        r = place->ops->devices(place->store, on_any, &any);
+    if (r == 0)
+        r = place->ops->meta_get(place->store, "token_key", &secret);
+    if (r == 0 && (any || last || secret.size))
+        return sw_fail(err, EEXIST, "the store to copy into is not empty");
+    return r;
+}
+
+static int copy_all(struct copy *copy)
+{
+    uint8_t devices[ROW_SUM_BYTES];
+    uint64_t last = 0;
+    int r = is_empty(copy->to, copy->err);
+    if (r == 0)
+        r = place_mark(copy->to, true);
+    if (r == 0)
+        r = copy->from->ops->last_job(copy->from->store, &last);
+    if (r == 0)
+        r = take_jobs(copy, last);
+    row_sum_begin(&copy->sum);
+    if (r == 0)
+        r = copy->from->ops->devices(copy->from->store, on_row, copy);
+    row_sum_end(&copy->sum);
+    memcpy(devices, copy->sum.bytes, sizeof devices);
+    if (r == 0)
+        r = take_secrets(copy);
+    if (r == 0)
+        r = flush(copy);
+    if (r == 0)
+        r = compare(copy, last, devices);
+    return r < 0 ? r : place_mark(copy->to, false);
+}
+
+int copy_rows(struct place *from, struct place *to, struct copied *ret, struct sw_err *err)
+{
+    struct copy copy = {.from = from, .to = to, .err = err};
+    copy.batch = batch_new(ROWS_MAX, BYTES_MAX, BLOCK);
+    int r = copy_all(&copy);
+    batch_destroy(&copy.batch);
+    sw_release(copy.taken);
+    if (r < 0 && !err->text[0])
+        sw_fail(err, -r, "store: %s", strerror(-r));
+    else if (r == 0)
+        *ret = copy.count;
+    return r;
+}
+
+static int
+copy_claimed(struct place *from, struct place *to, struct copied *ret, struct sw_err *err)
+{
+    int r = place_read(from, err); /* never makes it */
+    if (r < 0)
+        return r;
+    place_close(from);
+    r = place_claim(from, err);
+    if (r == 0)
+        r = place_whole(from->ops, from->store, err);
+    to->epoch = from->epoch;
+    if (r == 0)
+        r = place_claim(to, err);
+    return r < 0 ? r : copy_rows(from, to, ret, err);
+}
+
+int copy_store(
+    const char *state, const char *from, const char *to, struct copied *ret, struct sw_err *err)
+{
+    struct place source = {0}, copy = {0};
+    int r = place_of(state, from, &source, err);
+    if (r == 0)
+        r = place_of(state, to, &copy, err);
+    if (r == 0)
+        r = copy_claimed(&source, &copy, ret, err);
+    place_done(&copy);
+    place_done(&source);
+    return r;
+}
