@@ -1,29 +1,28 @@
-/* Owns the DEALER to the broker and the questions under way. Called by ask.c and by the status
- * page; knows nothing of HTTP.
+/* Owns the questions to the broker that are under way. Called by ask.c and by the status page;
+ * knows nothing of HTTP.
  *
  * A DEALER loses what was in flight when its peer dies, without an error, and keeps what was sent
- * while nobody was there: so a silent broker is only probed, with a fresh socket now and then, and
- * everybody else's questions wait here until the probe is answered. */
+ * while nobody was there: so a broker that is silent or whose link broke is only probed, and
+ * everybody else's questions wait here until the probe is answered, by it or by the one that took
+ * its place. */
 #include "broker.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/own.h"
 #include "broker_keys.h"
-#include "proto/link.h"
+#include "broker_link.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 #include <uthash.h>
 
-#define RESEND_MS  3000 /* longer than a commit on a slow disk */
-#define PROBE_MS   1000
-#define REBUILD_MS 5000 /* what a dead socket has queued is thrown away */
-#define TICK_MS    250
-#define ASKS_MAX   4096 /* some for each connection; more would be a leak */
+#define RESEND_MS 3000 /* longer than a commit on a slow disk */
+#define PROBE_MS  1000
+#define TICK_MS   250
+#define ASKS_MAX  4096 /* some for each connection; more would be a leak */
 
 struct ask {
     uint64_t ref;
@@ -37,66 +36,31 @@ struct ask {
 
 struct broker {
     struct gateway *gateway;
-    struct sw_keys keys;
-    char endpoint[256];
-    zsock_t *socket;
-    uv_poll_t *readable; /* of this socket; goes with it */
+    struct broker_link link;
     uv_prepare_t before_wait;
     uv_timer_t tick;
     struct ask *asks; /* by ref, oldest first */
     uint64_t next_ref;
     struct sw_arena arena;
     bool there, draining;
-    int64_t heard_ms, probed_ms, built_ms;
+    int64_t heard_ms, probed_ms;
     void (*first)(void *arg);
     void *first_arg;
 };
 
-static void drain(struct broker *broker);
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-    (void)status, (void)events;
-    drain(poll->data);
-}
+static void look(void *arg);
 
 static void on_before_wait(uv_prepare_t *prepare)
 {
-    drain(prepare->data);
-}
-
-static int build_socket(struct broker *broker, struct sw_err *err)
-{
-    broker->socket =
-        sw_link_connect(broker->endpoint, &broker->keys, SW_CONTROL_BYTES_MAX * 2, err);
-    if (!broker->socket)
-        return -ENOTCONN;
-    broker->built_ms = sw_boot_ms();
-    broker->readable = sw_alloc(1, sizeof *broker->readable);
-    uv_poll_init(broker->gateway->loop, broker->readable, (int)zsock_fd(broker->socket));
-    broker->readable->data = broker;
-    uv_poll_start(broker->readable, UV_READABLE, on_readable);
-    return 0;
-}
-
-static void free_handle(uv_handle_t *handle)
-{
-    sw_release(handle);
-}
-
-static void drop_socket(struct broker *broker)
-{
-    if (broker->readable)
-        uv_close((uv_handle_t *)TAKE(broker->readable), free_handle);
-    zsock_destroy(&broker->socket);
+    look(prepare->data);
 }
 
 static void send_ask(struct broker *broker, struct ask *ask, int64_t now_ms)
 {
-    if (!broker->socket)
+    if (!broker->link.socket)
         return;
-    int r =
-        sw_link_send(broker->socket, NULL, 0, &ask->header, ask->payload.data, ask->payload.size);
+    int r = sw_link_send(broker->link.socket, NULL, 0, &ask->header, ask->payload.data,
+                         ask->payload.size);
     if (r < 0)
         return; /* its queue is full: the next tick tries again */
     ask->repeated = ask->sent_ms != 0;
@@ -122,7 +86,8 @@ static void heard(struct broker *broker)
     if (broker->there)
         return;
     broker->there = true;
-    sw_log(SW_LOG_INFO, "broker answers endpoint=%s", broker->endpoint);
+    broker_link_answers(&broker->link);
+    sw_log(SW_LOG_INFO, "broker answers endpoint=%s", broker_link_place(&broker->link));
     HASH_ITER(hh, broker->asks, ask, next)
     send_ask(broker, ask, now_ms);
     if (broker->first)
@@ -151,12 +116,12 @@ static void take_answer(struct broker *broker, const struct sw_frames *frames)
 
 static void drain(struct broker *broker)
 {
-    if (broker->draining || !broker->socket)
+    if (broker->draining || !broker->link.socket)
         return;
     broker->draining = true;
-    while (broker->socket && (zsock_events(broker->socket) & ZMQ_POLLIN)) {
+    while (broker->link.socket && (zsock_events(broker->link.socket) & ZMQ_POLLIN)) {
         struct sw_frames frames;
-        int r = sw_link_recv(broker->socket, false, SW_CONTROL_BYTES_MAX * 2, &frames);
+        int r = sw_link_recv(broker->link.socket, false, SW_CONTROL_BYTES_MAX * 2, &frames);
         if (r == -EAGAIN)
             break;
         if (r == 0)
@@ -169,13 +134,9 @@ static void drain(struct broker *broker)
 static void probe(struct broker *broker, int64_t now_ms)
 {
     struct sw_msg_get_stats question = {0};
-    if (now_ms - broker->probed_ms < PROBE_MS)
+    if (!broker_link_search(&broker->link) && now_ms - broker->probed_ms < PROBE_MS)
         return;
     broker->probed_ms = now_ms;
-    if (now_ms - broker->built_ms >= REBUILD_MS) {
-        drop_socket(broker);
-        build_socket(broker, NULL);
-    }
     struct ask once = {0}; /* its answer needs no waiting: any word of the broker's counts */
     question.ref = ++broker->next_ref;
     sw_encode(SW_MSG_GET_STATS, &question, &once.header);
@@ -183,24 +144,44 @@ static void probe(struct broker *broker, int64_t now_ms)
     sw_buf_done(&once.header);
 }
 
+static void lost(struct broker *broker, const char *how)
+{
+    broker->there = false;
+    sw_log(SW_LOG_WARNING, "broker %s endpoint=%s", how, broker_link_place(&broker->link));
+}
+
+static void fall_silent(struct broker *broker)
+{
+    lost(broker, "is silent");
+    broker_link_doubt(&broker->link);
+}
+
+static void look(void *arg)
+{
+    struct broker *broker = arg;
+    drain(broker);
+    if (broker_link_broke(&broker->link) && broker->there)
+        lost(broker, "broke the link");
+    if (!broker->there && broker->link.next_ms)
+        probe(broker, sw_boot_ms());
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct broker *broker = timer->data;
     struct ask *ask, *next;
     int64_t now_ms = sw_boot_ms();
-    drain(broker);
+    look(broker);
     HASH_ITER(hh, broker->asks, ask, next)
     {
         if (now_ms - ask->asked_ms >= ask->patience_ms) {
             metric_add(broker->gateway, METRIC_BROKER_SILENT, 1);
             end_ask(broker, ask, NULL);
         } else if (broker->there && now_ms - ask->sent_ms >= RESEND_MS) {
-            if (broker->heard_ms < ask->sent_ms && ask->sent_ms) {
-                broker->there = false;
-                sw_log(SW_LOG_WARNING, "broker is silent endpoint=%s", broker->endpoint);
-            } else {
+            if (broker->heard_ms < ask->sent_ms && ask->sent_ms)
+                fall_silent(broker);
+            else
                 send_ask(broker, ask, now_ms);
-            }
         }
     }
     if (!broker->there)
@@ -214,10 +195,12 @@ int broker_open(struct gateway *g, void (*there)(void *arg), void *arg, struct s
     broker->first = there;
     broker->first_arg = arg;
     broker->next_ref = sw_random_u64() >> 16;
-    snprintf(broker->endpoint, sizeof broker->endpoint, "tcp://%s", g->options->broker);
-    int r = broker_keys_read(g->options, &broker->keys, err);
+    broker->link = (struct broker_link){.loop = g->loop, .look = look, .arg = broker};
+    int r = sw_brokers_parse(g->options->broker, &broker->link.brokers, err);
     if (r == 0)
-        r = build_socket(broker, err);
+        r = broker_keys_read(g->options, &broker->link.keys, err);
+    if (r == 0)
+        r = broker_link_open(&broker->link, err);
     if (r < 0) {
         sw_release(broker);
         return r;
@@ -237,12 +220,12 @@ void broker_destroy(struct broker **p)
     if (!broker)
         return;
     broker_give_up(broker);
-    drop_socket(broker);
+    broker_link_close(&broker->link);
     uv_close((uv_handle_t *)&broker->before_wait, NULL);
     uv_close((uv_handle_t *)&broker->tick, NULL);
     uv_run(broker->gateway->loop, UV_RUN_NOWAIT);
     sw_arena_done(&broker->arena);
-    sodium_memzero(&broker->keys, sizeof broker->keys);
+    sodium_memzero(&broker->link.keys, sizeof broker->link.keys);
     sw_release(broker);
     *p = NULL;
 }
@@ -250,6 +233,11 @@ void broker_destroy(struct broker **p)
 bool broker_is_there(const struct broker *broker)
 {
     return broker->there;
+}
+
+const char *broker_place(const struct broker *broker)
+{
+    return broker_link_place(&broker->link);
 }
 
 unsigned broker_waiting(const struct broker *broker)

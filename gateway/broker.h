@@ -16,9 +16,10 @@ typedef void broker_done(void *arg, const struct sw_message *answer, bool repeat
 
 /* Connects in the background; `there` is called once, with the first answer. */
 int broker_open(struct gateway *, void (*there)(void *arg), void *arg, struct sw_err *err);
-void broker_destroy(struct broker **);       /* nothing may wait */
-bool broker_is_there(const struct broker *); /* it answered lately */
-void broker_give_up(struct broker *);        /* all that wait get NULL */
+void broker_destroy(struct broker **);           /* nothing may wait */
+bool broker_is_there(const struct broker *);     /* it answered lately */
+const char *broker_place(const struct broker *); /* HOST:PORT of the one that is asked */
+void broker_give_up(struct broker *);            /* all that wait get NULL */
 unsigned broker_waiting(const struct broker *);
 
 /* message: the struct of `type`; its first field, ref, is set here. done runs on the loop, possibly

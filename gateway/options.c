@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "base/own.h"
+#include "proto/brokers.h"
 
 #include <stddef.h>
 
@@ -13,8 +14,8 @@ static const struct sw_config_key keys[] = {
      "where it listens: a loopback address"},
     {"port", SW_CONFIG_INT, 0, offsetof(struct options, port), "8420", 1, 65535, "PORT",
      "its HTTP port"},
-    {"broker", SW_CONFIG_TEXT, 0, offsetof(struct options, broker), "127.0.0.1:7420", 0, 0, "HOST:PORT",
-     "the broker's control port"},
+    {"broker", SW_CONFIG_TEXT, 0, offsetof(struct options, broker), "127.0.0.1:7420", 1, SW_BROKERS_TEXT_MAX,
+     "HOST:PORT,...", "the broker's control port; where there are standbys, those of all"},
     {"host", SW_CONFIG_TEXT, 0, offsetof(struct options, host), NULL, 0, 0, "NAME,...",
      "further names that it answers to, as in the Host header"},
     {"add-token", SW_CONFIG_TEXT, SW_CONFIG_COMMAND_LINE, offsetof(struct options, add_token), NULL, 0, 0,

@@ -98,7 +98,7 @@ static void took_stats(void *arg, const struct sw_message *answer, bool repeated
         status->broker =
             link_of(false, answer ? "refuses this gateway's questions" : "does not answer");
     }
-    json_object_set_new(status->broker, "endpoint", json_string(r->gateway->options->broker));
+    json_object_set_new(status->broker, "endpoint", json_string(broker_place(r->gateway->broker)));
     finish(status);
     request_release(r);
 }

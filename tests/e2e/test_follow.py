@@ -5,10 +5,14 @@ import socket
 import time
 
 import pytest
+from fake_broker import FakeBroker, job_row
 from hand_agent import hash_line
 from hand_broker import HandBroker, stream
+from lone_gateway import LoneGateway, submit
 from program import Program
 from system import free_ports
+
+HASH = {"type": "hash", "inputData": "abc"}
 
 
 @pytest.fixture
@@ -97,3 +101,51 @@ def test_a_list_that_cannot_be_read_is_refused(build, folder, two):
     assert agent.process.wait(10) == 2
     agent._ended()
     assert re.search(r"HOST:PORT.*not `nonsense`", agent.log())
+
+
+@pytest.fixture
+def lone_of_two(folder, build):
+    """A gateway with two brokers as they are told (fake_broker.py), of one identity; only the first runs."""
+    gateway = LoneGateway(folder, build)
+    second = FakeBroker(free_ports(1), folder / "other" / "broker.key")
+    second._keys = gateway.broker._keys
+    gateway.program.command[-1] = f"127.0.0.1:{gateway.port + 1},127.0.0.1:{second.port}"
+    for broker in (gateway.broker, second):
+        broker.answers["SUBMIT"] = lambda question, _: ("OK", {"job": 7, "chunks": 1})
+        broker.answers["GET_JOBS"] = lambda question, _: ("JOBS", {"rows": [job_row(7)]})
+        broker.answers["GET_CHUNKS"] = lambda question, _: ("CHUNKS", {"rows": []})
+    gateway.start()
+    yield gateway, second
+    gateway.stop()
+    second.stop()
+
+
+def endpoint(gateway):
+    broker = gateway.rest().get("/api/status").json()["broker"]
+    return broker["ok"] and broker["endpoint"]
+
+
+def test_a_gateway_follows_to_the_next_broker_and_back(lone_of_two):
+    gateway, second = lone_of_two
+    assert endpoint(gateway) == f"127.0.0.1:{gateway.broker.port}"
+    gateway.broker.stop()
+    begin = time.monotonic()
+    second.start()
+    assert submit(gateway, HASH).status_code == 201
+    assert time.monotonic() - begin < 3 and endpoint(gateway) == f"127.0.0.1:{second.port}"
+    second.stop()
+    gateway.broker.start()
+    assert submit(gateway, HASH).status_code == 201
+    assert endpoint(gateway) == f"127.0.0.1:{gateway.broker.port}"
+
+
+def test_a_gateway_asks_the_next_broker_what_a_silent_one_was_asked(lone_of_two):
+    gateway, second = lone_of_two
+    second.start()
+    for question in gateway.broker.answers:
+        gateway.broker.answers[question] = lambda *_: None
+    begin = time.monotonic()
+    assert submit(gateway, HASH).status_code == 201
+    assert 3 < time.monotonic() - begin < 9
+    keys = {question["key"] for broker in (gateway.broker, second) for question, _ in broker.wait_asked("SUBMIT", 1)}
+    assert len(keys) == 1

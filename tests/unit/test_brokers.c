@@ -47,7 +47,7 @@ static void test_refusals(void **state)
                      -EINVAL);
     assert_string_equal(err.text, "broker: more than 8 are named");
     memset(text, 'x', sizeof text);
-    strcpy(text + sizeof text - 3, ":1");
+    memcpy(text + sizeof text - 3, ":1", 3);
     assert_int_equal(sw_brokers_parse(text, &brokers, &err), -EINVAL);
     assert_non_null(strstr(err.text, "at most 255 bytes"));
 }
