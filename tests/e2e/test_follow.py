@@ -99,7 +99,7 @@ def test_a_list_that_cannot_be_read_is_refused(build, folder, two):
                               folder / "agent.key"], folder / "agent.log")
     agent.start(wait=False)
     assert agent.process.wait(10) == 2
-    agent._ended()
+    agent.ended()
     assert re.search(r"HOST:PORT.*not `nonsense`", agent.log())
 
 
