@@ -30,7 +30,7 @@
 #define BROKER_SOURCE_BYTES ((size_t)32 << 20)
 
 struct broker_config {
-    char *state, *listen, *store, *add_peer, *copy_store, *copy_to;
+    char *state, *listen, *store, *add_peer, *copy_store, *copy_to, *backup;
     int64_t port;
     bool standby;
 };

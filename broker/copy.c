@@ -245,7 +245,7 @@ static int copy_all(struct copy *copy)
         r = flush(copy);
     if (r == 0)
         r = compare(copy, last, devices);
-    return r < 0 ? r : place_mark(copy->to, false);
+    return r;
 }
 
 int copy_rows(struct place *from, struct place *to, struct copied *ret, struct sw_err *err)
@@ -275,7 +275,9 @@ copy_claimed(struct place *from, struct place *to, struct copied *ret, struct sw
     to->epoch = from->epoch;
     if (r == 0)
         r = place_claim(to, err);
-    return r < 0 ? r : copy_rows(from, to, ret, err);
+    if (r == 0)
+        r = copy_rows(from, to, ret, err);
+    return r < 0 ? r : place_mark(to, false);
 }
 
 int copy_store(

@@ -11,8 +11,9 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#define LOOK_MS 250 /* between two looks at a lock or a full disk; a lease is watched for longer   \
-                     */
+#define LOOK_MS                                                                                    \
+    250 /* between two looks at a lock or a full disk; a lease is watched for longer               \
+         */
 
 static int token_key(struct broker *broker, const struct sw_store_ops *ops, struct sw_err *err)
 {

@@ -1,8 +1,9 @@
-/* The options that do one thing and end: letting a peer in, copying rows. Called by main before
- * anything is opened. Root acts as the owner of the state folder, so that the broker can use what
- * is left there. */
+/* The options that do one thing and end: letting a peer in, copying rows, a backup. Called by main
+ * before anything is opened. Root acts as the owner of the state folder, so that the broker can use
+ * what is left there. */
 #include "broker/tools.h"
 
+#include "broker/backup.h"
 #include "broker/broker.h"
 #include "broker/copy.h"
 #include "broker/owner.h"
@@ -29,6 +30,17 @@ static int copy(const struct broker_config *config, struct sw_err *err)
     return r;
 }
 
+static int backup(const struct broker_config *config, struct sw_err *err)
+{
+    struct backed_up made = {0};
+    int r = backup_make(config->state, config->store, config->backup, &made, err);
+    if (r == 0)
+        printf("backup in %s: %" PRIu64 " jobs, %" PRIu64 " chunks; files: %" PRIu64
+               " linked, %" PRIu64 " copied\n",
+               config->backup, made.rows.jobs, made.rows.chunks, made.linked, made.copied);
+    return r;
+}
+
 static int wrong_usage(const char *text)
 {
     fprintf(stderr, "shadow-broker: usage: %s\n", text);
@@ -37,19 +49,24 @@ static int wrong_usage(const char *text)
 
 int tools_run(const struct broker_config *config)
 {
-    int (*tool)(const struct broker_config *, struct sw_err *) = config->add_peer     ? add_peer
-                                                                 : config->copy_store ? copy
-                                                                                      : NULL;
+    const struct {
+        const char *asked;
+        int (*run)(const struct broker_config *, struct sw_err *);
+    } tools[] = {
+        {config->add_peer, add_peer}, {config->copy_store, copy}, {config->backup, backup}};
+    size_t i = 0;
     struct sw_err err = {0};
     if (config->copy_to && !config->copy_store)
         return wrong_usage("options only, see --help");
     if (config->copy_store && !config->copy_to)
         return wrong_usage("--copy-store FROM TO");
-    if (!tool)
+    while (i < SW_COUNT(tools) && !tools[i].asked)
+        i++;
+    if (i == SW_COUNT(tools))
         return -1;
     int r = owner_become(config->state, &err);
     if (r == 0)
-        r = tool(config, &err);
+        r = tools[i].run(config, &err);
     if (r < 0)
         fprintf(stderr, "shadow-broker: %s\n", err.text);
     return r < 0 ? 1 : 0;
