@@ -32,6 +32,7 @@
 struct broker_config {
     char *state, *listen, *store, *add_peer, *copy_store, *copy_to, *backup;
     int64_t port;
+    int64_t disk_low; /* bytes */
     bool standby;
 };
 
@@ -132,6 +133,17 @@ struct request {
     UT_hash_handle hh;
 };
 
+/* ---- disk.c: room on the state directory's disk ---- */
+struct disk {
+    uint64_t free;
+    int64_t next_look_ms;
+    bool told; /* in the log: it is low */
+    char words[256];
+};
+/* NULL: there is room for new work. Else how much there is, what is needed, and what to do. */
+const char *disk_words(struct broker *broker);
+uint64_t disk_free(struct broker *broker);
+
 /* ---- the broker ---- */
 struct broker {
     struct broker_config config;
@@ -150,6 +162,7 @@ struct broker {
     zsock_t *control, *zap;
     struct devices devices;
     struct kinds kinds;
+    struct disk disk;
     struct card *cards;
     size_t inline_bytes;
     struct request *requests;

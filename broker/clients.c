@@ -59,7 +59,11 @@ struct request *client_remember(struct broker *broker,
         return NULL;
     }
     if (!is_query(type) && journal_full(broker->journal)) {
-        client_error(broker, request, "busy", "the store is behind: try again later");
+        const char *disk = journal_waits_for_room(broker->journal) ? disk_words(broker) : NULL;
+        if (disk)
+            client_error(broker, request, "disk_full", "%s", disk);
+        else
+            client_error(broker, request, "busy", "the store is behind: try again later");
         return NULL;
     }
     if (message)

@@ -3,10 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
-#define PAGE_DEVICES 500  /* 300 bytes each: within the wire's 256 KiB */
-#define DISK_LOW     0.01 /* of the file system; below it nothing new is promised to fit */
+#define PAGE_DEVICES 500 /* 300 bytes each: within the wire's 256 KiB */
 
 static int by_id(const void *a, const void *b)
 {
@@ -118,10 +116,8 @@ void client_get_stats(struct broker *broker, const struct peer *peer, const void
     const struct sw_msg_get_stats *get = message;
     struct request *request = request_new(broker, SW_MSG_GET_STATS, get->ref);
     struct core_memory memory;
-    struct statvfs disk = {0};
     core_memory(broker->core, &memory);
-    fstatvfs(broker->state_fd, &disk);
-    double part = disk.f_blocks ? (double)disk.f_bavail / (double)disk.f_blocks : 1;
+    const char *disk_error = disk_words(broker);
     double online = 0;
     for (size_t i = 0; i < broker->devices.n; i++)
         online += broker->devices.by_index[i]->session != 0;
@@ -137,16 +133,15 @@ void client_get_stats(struct broker *broker, const struct peer *peer, const void
         {sw_str_of("shadow_inline_bytes"), (double)broker->inline_bytes},
         {sw_str_of("shadow_requests_waiting"), (double)HASH_COUNT(broker->requests)},
         {sw_str_of("shadow_core_bytes"), (double)memory.bytes},
-        {sw_str_of("shadow_disk_free_bytes"), (double)disk.f_bavail * (double)disk.f_frsize},
+        {sw_str_of("shadow_disk_free_bytes"), (double)disk_free(broker)},
+        {sw_str_of("shadow_disk_low_bytes"), (double)broker->config.disk_low},
     };
-    struct sw_msg_stats stats = {
-        .ref = get->ref,
-        .version = sw_str_of(SHADOW_VERSION),
-        .store = sw_str_of(broker->ops->scheme),
-        .disk_error =
-            sw_str_of(part < DISK_LOW ? "less than 1 % of the state directory's disk is free" : ""),
-        .rows = rows,
-        .n_rows = SW_COUNT(rows)};
+    struct sw_msg_stats stats = {.ref = get->ref,
+                                 .version = sw_str_of(SHADOW_VERSION),
+                                 .store = sw_str_of(broker->ops->scheme),
+                                 .disk_error = sw_str_of(disk_error ? disk_error : ""),
+                                 .rows = rows,
+                                 .n_rows = SW_COUNT(rows)};
     client_send(broker, request, SW_MSG_STATS, &stats);
     request_done(broker, request);
 }

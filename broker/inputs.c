@@ -147,6 +147,8 @@ static void start(struct broker *broker, struct card *card)
             event.of.add.key = key;
         pop(card);
         broker_feed(broker, &event);
+    } else if (!first && disk_words(broker)) { /* a SUBMIT was let in */
+        client_error(broker, pop(card), "disk_full", "%s", disk_words(broker));
     } else if (first ? submit->n_uploads > 0 : add->n_uploads > 0) {
         card->preparing = true;
         add_uploads(broker, card, request, first ? submit->uploads : add->uploads,

@@ -134,6 +134,7 @@ static void turn(struct broker *broker, const zmq_pollitem_t *items)
     static int64_t next_look;
     if (now >= next_look) {
         look_at_peers(broker);
+        disk_words(broker); /* for the log, if nobody asks */
         next_look = now + PEERS_LOOK_MS;
     }
     outbox_flush_all(broker);

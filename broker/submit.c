@@ -65,6 +65,11 @@ static void submit_now(struct broker *broker, struct request *request, struct sw
         request_append(&first->joined, request);
         return;
     }
+    const char *disk = key.n && core_key_job(broker->core, hash) ? NULL : disk_words(broker);
+    if (disk) {
+        client_error(broker, request, "disk_full", "%s", disk);
+        return;
+    }
     struct card *card = new_card(broker, submit, key);
     if (card_check(card, &err) < 0) {
         card_destroy(&card);
