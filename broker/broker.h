@@ -33,7 +33,7 @@ struct broker_config {
     char *state, *listen, *store, *add_peer, *copy_store, *copy_to, *backup;
     int64_t port;
     int64_t disk_low; /* bytes */
-    bool standby;
+    bool standby, check, repair;
 };
 
 enum role { ROLE_NONE, ROLE_AGENT, ROLE_BROWSER, ROLE_GATEWAY, ROLE_ADMIN };
@@ -192,9 +192,6 @@ void reload_more(struct broker *broker, struct request *request, const struct hi
 int load_job_row(struct broker *broker, const struct sw_job_row *row);
 int load_add_row(struct broker *broker, const struct sw_add_row *row, struct sw_err *err);
 int load_chunk_row(struct broker *broker, const struct sw_chunk_row *row);
-/* damaged.c: the job ends as failed with these words, durably. -errno with words: the store failed
- */
-int damaged_end(struct broker *broker, uint64_t job, const char *why, struct sw_err *err);
 /* control.c */
 void control_drain(struct broker *broker);
 /* apply.c */

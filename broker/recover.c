@@ -2,6 +2,7 @@
  * in memory. A job that cannot be read ends (damaged.c), the others go on. Folders without a row
  * are removed. */
 #include "broker/broker.h"
+#include "broker/damaged.h"
 
 #include "base/clock.h"
 #include "base/log.h"

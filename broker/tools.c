@@ -4,7 +4,7 @@
 #include "broker/tools.h"
 
 #include "broker/backup.h"
-#include "broker/broker.h"
+#include "broker/check.h"
 #include "broker/copy.h"
 #include "broker/owner.h"
 
@@ -54,6 +54,7 @@ int tools_run(const struct broker_config *config)
         int (*run)(const struct broker_config *, struct sw_err *);
     } tools[] = {
         {config->add_peer, add_peer}, {config->copy_store, copy}, {config->backup, backup}};
+    bool checks = config->check || config->repair;
     size_t i = 0;
     struct sw_err err = {0};
     if (config->copy_to && !config->copy_store)
@@ -62,12 +63,13 @@ int tools_run(const struct broker_config *config)
         return wrong_usage("--copy-store FROM TO");
     while (i < SW_COUNT(tools) && !tools[i].asked)
         i++;
-    if (i == SW_COUNT(tools))
+    if (i == SW_COUNT(tools) && !checks)
         return -1;
     int r = owner_become(config->state, &err);
     if (r == 0)
-        r = tools[i].run(config, &err);
-    if (r < 0)
-        fprintf(stderr, "shadow-broker: %s\n", err.text);
-    return r < 0 ? 1 : 0;
+        r = checks ? check_run(config) : tools[i].run(config, &err);
+    if (r >= 0)
+        return r;
+    fprintf(stderr, "shadow-broker: %s\n", err.text);
+    return checks ? 2 : 1;
 }
