@@ -26,10 +26,10 @@ struct taken { /* a job of the copy */
 };
 
 struct copy {
+    struct row_sum sum; /* of the rows being read */
     struct place *from, *to;
     struct batch *batch;
-    struct row_sum sum; /* of the rows being read */
-    bool found;         /* a job's row */
+    bool found; /* a job's row */
     struct taken *taken;
     size_t n, room;
     struct copied count;
