@@ -80,14 +80,20 @@ static int pause_ms(struct sw_store *store, int64_t ms)
     return 0;
 }
 
-/* Waits until its owner is surely not there; -EBUSY when it is. What a server that was away tells
- * at last counts from then on. */
+/* Waits until its owner is surely not there; -EBUSY when it is. The owner may end, or let it go,
+ * while it is watched. What a server that was away tells at last counts from then on. */
 static int await_quiet(struct sw_store *store, struct found *found, struct sw_err *err)
 {
-    bool gone = mongodb_owner_is_gone(&found->owner);
-    int64_t since = sw_boot_ms(), quiet_ms = gone ? GONE_MS : QUIET_MS;
-    while (sw_boot_ms() - since < quiet_ms) {
+    int64_t until_ms = sw_boot_ms() + QUIET_MS;
+    bool gone = false;
+    for (;;) {
         struct found now;
+        if (!gone && mongodb_owner_is_gone(&found->owner)) {
+            gone = true;
+            until_ms = SW_MIN(until_ms, sw_boot_ms() + GONE_MS);
+        }
+        if (sw_boot_ms() >= until_ms)
+            return 0;
         if (pause_ms(store, LOOK_MS) < 0)
             return sw_fail(err, ECANCELED, "%s: given up", store->name);
         int r = read_lease(store, &now, err);
@@ -95,8 +101,9 @@ static int await_quiet(struct sw_store *store, struct found *found, struct sw_er
             return r;
         if (now.epoch != found->epoch || now.counter != found->counter)
             return is_held(store, &now, err);
+        if (!now.owner.pid)
+            return 0;
     }
-    return 0;
 }
 
 static int

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 static const char *const names[MONGODB_COLLECTIONS] = {
@@ -103,7 +104,12 @@ static int open_client(struct sw_store *store, struct sw_err *err)
         return mongodb_fail(store, &error, NULL, err, "open it");
     mongoc_client_pool_set_error_api(store->pool, MONGOC_ERROR_API_VERSION_2);
     mongoc_client_pool_set_appname(store->pool, "shadow-broker");
+    sigset_t all,
+        before; /* signals are for the main thread, not for those that watch the servers */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     store->client = mongoc_client_pool_pop(store->pool);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     mongodb_collections(store, store->client, store->collection);
     return 0;
 }

@@ -63,6 +63,7 @@ class System:
         (self.state / "gateway").mkdir(mode=0o700)
         self.gateway_port = free_ports(3)
         self.broker_port = self.gateway_port + 1
+        self.brokers = f"127.0.0.1:{self.broker_port}"  # as agents and gateway are told
         self.url = f"http://127.0.0.1:{self.gateway_port}"
         self.token_file = self.state / "gateway" / "admin.token"
         self.agents = {}  # name -> Program
@@ -71,7 +72,7 @@ class System:
                                     "--store", store, "--listen", "127.0.0.1", "--port", self.broker_port)
         self.gateway = self._program("gateway", self.build / "gateway" / "shadow-gateway", "--state", self.state,
                                      "--listen", "127.0.0.1", "--port", self.gateway_port,
-                                     "--broker", f"127.0.0.1:{self.broker_port}")
+                                     "--broker", self.brokers)
 
     def _program(self, name, *command):
         program = Program(name, command, self.folder / f"{name}.log")
@@ -83,6 +84,14 @@ class System:
         subprocess.run([self.build / "broker" / "shadow-broker", "--state", self.state,
                         "--add-peer", f"{role}:{name}:{key_file}"], check=True, timeout=30)
         return key_file
+
+    def add_broker(self, name, *flags):
+        """A further broker on the same state, not started; before anything runs, so that all are told of it."""
+        port = free_ports(2)
+        self.brokers += f", 127.0.0.1:{port}"
+        self.gateway.command[-1] = self.brokers
+        return self._program(name, self.build / "broker" / "shadow-broker", "--state", self.state, "--listen",
+                             "127.0.0.1", "--port", port, "--store", self.store, *flags)
 
     def start(self, agents=2, slots=1):
         """Starts everything; every agent is welcomed when this returns."""
@@ -99,7 +108,7 @@ class System:
         scratch.mkdir(parents=True, exist_ok=True)
         key = self.add_peer("agent", name, self.folder / f"{name}.key")
         agent = self._program(name, self.build / "agent" / "shadow-agent", "--broker",
-                              f"127.0.0.1:{self.broker_port}", "--name", name, "--key", key,
+                              self.brokers, "--name", name, "--key", key,
                               "--scratch", scratch, "--slots", slots, *flags)
         self.agents[name] = agent
         return agent.start() if start else agent
