@@ -35,37 +35,39 @@ class Shim:
 
 
 class Keeper:
-    """Starts a program again whenever it ends, until told to stop. `died(program, status)` is called in between."""
+    """Starts a program again when it ends, unarmed, until told to stop. `died(program, status)` is called in between."""
 
-    def __init__(self, program, died=None):
+    def __init__(self, program, died):
         self.program, self.died = program, died
         self.ends = []  # exit statuses
         self.problem = None
         self._stopping = False
-        self._thread = threading.Thread(target=self._keep, daemon=True)
-        self._thread.start()
+        self._lock = threading.Lock()
+        threading.Thread(target=self._keep, daemon=True).start()
 
     def _keep(self):
         while True:
             self.program.process.wait()
-            if self._stopping:
-                return
-            status = self.program.ended()
-            self.ends.append(status)
-            self.program.env.pop("LD_PRELOAD", None)
-            try:
-                if self.died:
-                    self.died(self.program, status)
-                self.program.start()
-            except (AssertionError, OSError) as problem:
-                self.problem = problem
-                return
+            with self._lock:
+                if self._stopping:
+                    return
+                self.ends.append(self.program.ended())
+                self.program.env.pop("LD_PRELOAD", None)
+                try:
+                    self.died(self.program, self.ends[-1])
+                    self.program.start()
+                except (AssertionError, OSError) as problem:
+                    self.problem = problem
+                    return
 
     def stop(self):
-        """Ends the keeping; the program runs on, unless it could not be started: then that is raised."""
-        self._stopping = True
+        """Ends the keeping. The program runs on, unarmed; what it was armed with may still have come, too late."""
+        with self._lock:
+            self._stopping = True
         if self.problem:
             raise self.problem
+        if self.program.env.pop("LD_PRELOAD", None):
+            self.program.restart()
 
 
 def evenly(points, chance):

@@ -79,10 +79,11 @@ class Oracle:
                 self.fault("lost", f"chunk {key} was called done and is not in the store")
         self.committed |= stored
 
-    def check(self, state):
-        """Everything that was written down against the store and the files; the counts."""
+    def check(self, state, store=None):
+        """Everything that was written down against the store (in the folder `store`, if not in `state`) and the files;
+        the counts."""
         lines = [json.loads(line) for line in self.path.read_text().splitlines()]
-        jobs, chunks = read_store(state)
+        jobs, chunks = read_store(store or state)
         submitted = {line["key"] for line in lines if line["event"] == "submit"}
         acked = {line["key"]: line["job"] for line in lines if line["event"] == "ack"}
         finished = {line["job"] for line in lines if line["event"] == "result"}
@@ -110,8 +111,8 @@ class Oracle:
         return {"submits": len(submitted), "acks": len(acked), "results": len(finished), "runs": self.runs,
                 **{kind: sum(k == kind for k, _ in self.faults) for kind in ("lost", "doubled", "invented", "wrong")}}
 
-    def verdict(self, state):
+    def verdict(self, state, store=None):
         """check(), and fails if anything is to be said; its counts in words."""
-        counts = self.check(state)
+        counts = self.check(state, store)
         assert not self.faults, "\n".join(f"{kind}: {what}" for kind, what in self.faults)
         return " ".join(f"{name}={n}" for name, n in counts.items())

@@ -7,15 +7,9 @@ import sqlite3
 import pytest
 from oracle import DONE, read_store
 from work import Client, tar_of
-from world import BUILD, World
+from world import BUILD
 
 pytestmark = pytest.mark.plain  # preloads a library
-
-
-@pytest.fixture
-def world():
-    with World("oracle") as world:
-        yield world
 
 
 def kinds(world):

@@ -16,12 +16,16 @@ BUILD = ROOT / os.environ.get("SHADOW_BUILD", "build-test")
 ROLES = ["broker", "gateway", "agent"]
 
 
+def is_kill(what):
+    return what.startswith("kill") or what == "tear"
+
+
 class World:
-    def __init__(self, seed, build=BUILD, agents=2):
+    def __init__(self, seed, build=BUILD, agents=2, store="sqlite"):
         self.seed, self.rounds = seed, 0
         self.since, self.last_words = 0, ""  # of the life that was armed
         self.folder = Path(tempfile.mkdtemp(prefix="sw-crash-"))
-        self.system = System(self.folder, build)
+        self.system = System(self.folder, build, store)
         self.system.broker.env["SHADOW_DEBUG"] = "1"  # it then says which chunk is given out, and which committed
         self.oracle = Oracle(self.folder / "oracle.jsonl")
         self.shim = Shim(build, self.folder, self.system.state)
@@ -31,8 +35,11 @@ class World:
         return self
 
     def __exit__(self, kind, *_):
+        self.close(failed=bool(kind))
+
+    def close(self, failed):
         self.system.stop()
-        if kind:
+        if failed:
             print(f"kept for a look: {self.folder}")
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -83,15 +90,16 @@ class World:
             self.work()
         finally:
             keeper.stop()
-        program.env.pop("LD_PRELOAD", None)
         fired = self.shim.fired()
+        if fired and not keeper.ends and is_kill(what):
+            return "", False  # after the job
         self.judge(program, keeper.ends, fired, what)
         return fired, bool(keeper.ends)
 
     def judge(self, program, ends, fired, what):
         """It ended only if it was told to, or, with words, because a call had failed."""
         last = self.last_words[-2000:]
-        kills = what.startswith("kill") or what == "tear"
+        kills = is_kill(what)
         if not fired:
             assert not ends, f"{program.name} ended by itself: {ends}\n{last}"
         elif kills:
