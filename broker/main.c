@@ -135,6 +135,8 @@ static int start(struct broker *broker, struct sw_err *err)
     if (r == 0)
         r = store_open(broker, err);
     if (r == 0)
+        r = jobs_belong(broker, err);
+    if (r == 0)
         broker->zap = sw_zap_bind(err);
     if (r == 0 && !broker->zap)
         r = -EADDRINUSE;
