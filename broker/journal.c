@@ -60,6 +60,21 @@ static int commit(struct journal *journal, struct batch *batch)
     }
 }
 
+static bool has_message(zsock_t *pipe)
+{
+    zmq_pollitem_t item = {.socket = zsock_resolve(pipe), .events = ZMQ_POLLIN};
+    return zmq_poll(&item, 1, 0) > 0;
+}
+
+/* A piece of what FORGETs left. One that fails is tried again after the next batch, which says why
+ * if the store is broken. */
+static bool tidy(struct journal *journal)
+{
+    bool more = false;
+    int r = journal->ops->tidy ? journal->ops->tidy(journal->store, &more, NULL) : 0;
+    return r == 0 && more;
+}
+
 /* After a failure the rest comes back uncommitted: a later batch must not be durable without an
  * earlier one. */
 static void run(zsock_t *pipe, void *arg)
@@ -68,11 +83,16 @@ static void run(zsock_t *pipe, void *arg)
     struct batch *batch;
     int failed = 0;
     actor_begin(pipe);
+    while (tidy(journal) && !has_message(pipe)) {
+        /* what a crash left; then when nobody waits, and a piece after each batch */
+    }
     while ((batch = actor_wait(pipe))) {
         batch->err.text[0] = '\0';
         batch->status = failed ? -ECANCELED : commit(journal, batch);
         failed |= batch->status;
         actor_give(pipe, batch);
+        while (!failed && tidy(journal) && !has_message(pipe)) {
+        }
     }
 }
 

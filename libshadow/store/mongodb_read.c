@@ -102,17 +102,17 @@ static struct sw_row row_of(const struct fields *f, enum mongodb_collection coll
 
 /* ---- walks ---- */
 
-/* Takes filter and options. Options: sorted by _id, `direction` 1 or -1; limit 0 = all. */
-static int walk(struct sw_store *store,
-                enum mongodb_collection collection,
-                bson_t *filter,
-                int direction,
-                uint32_t limit,
-                sw_row_fn *fn,
-                void *arg)
+/* Takes filter and order; limit 0 = all. */
+static int walk_by(struct sw_store *store,
+                   enum mongodb_collection collection,
+                   bson_t *filter,
+                   bson_t *order,
+                   uint32_t limit,
+                   sw_row_fn *fn,
+                   void *arg)
 {
-    bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(direction), "}", "limit",
-                               BCON_INT64(limit), "batchSize", BCON_INT32(BATCH));
+    bson_t *options = BCON_NEW("sort", BCON_DOCUMENT(order), "limit", BCON_INT64(limit),
+                               "batchSize", BCON_INT32(BATCH));
     mongoc_cursor_t *cursor =
         mongoc_collection_find_with_opts(store->collection[collection], filter, options, NULL);
     const bson_t *document;
@@ -128,8 +128,22 @@ static int walk(struct sw_store *store,
         r = mongodb_fail(store, &error, NULL, NULL, "read it");
     mongoc_cursor_destroy(cursor);
     bson_destroy(options);
+    bson_destroy(order);
     bson_destroy(filter);
     return r;
+}
+
+/* Takes the filter. By _id, `direction` 1 or -1. */
+static int walk(struct sw_store *store,
+                enum mongodb_collection collection,
+                bson_t *filter,
+                int direction,
+                uint32_t limit,
+                sw_row_fn *fn,
+                void *arg)
+{
+    return walk_by(store, collection, filter, BCON_NEW("_id", BCON_INT32(direction)), limit, fn,
+                   arg);
 }
 
 /* A job that is being forgotten is seen by nobody. */
@@ -155,13 +169,18 @@ int mongodb_job_by_key(struct sw_store *store, const char *key, sw_row_fn *fn, v
     return walk(store, MONGODB_JOBS, filter, 1, 1, fn, arg);
 }
 
-/* by index `unfinished`, `status` or `type`, or by _id alone */
+/* by index `unfinished` (which has the ended ones too), `status` or `type`, or by _id alone */
 int mongodb_jobs(struct sw_store *store, const struct sw_job_query *query, sw_row_fn *fn, void *arg)
 {
     bson_t *filter = jobs_filter(), id, list;
     if (query->unfinished)
         PUT_I64(filter, "final_ms", 0);
-    if (query->before) {
+    if (query->ended) {
+        bson_t later;
+        BSON_APPEND_DOCUMENT_BEGIN(filter, "final_ms", &later);
+        PUT_I64(&later, "$gt", 0);
+        bson_append_document_end(filter, &later);
+    } else if (query->before) {
         BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &id);
         PUT_I64(&id, query->unfinished ? "$gt" : "$lt", query->before);
         bson_append_document_end(filter, &id);
@@ -183,6 +202,10 @@ int mongodb_jobs(struct sw_store *store, const struct sw_job_query *query, sw_ro
         bson_append_array_end(&status, &list);
         bson_append_document_end(filter, &status);
     }
+    if (query->ended)
+        return walk_by(store, MONGODB_JOBS, filter,
+                       BCON_NEW("final_ms", BCON_INT32(1), "_id", BCON_INT32(1)), query->limit, fn,
+                       arg);
     return walk(store, MONGODB_JOBS, filter, query->unfinished ? 1 : -1, query->limit, fn, arg);
 }
 

@@ -16,6 +16,7 @@ enum sqlite_statement {
     STATEMENT_JOB_BY_KEY,
     STATEMENT_JOBS,
     STATEMENT_JOBS_UNFINISHED,
+    STATEMENT_JOBS_ENDED,
     STATEMENT_ADDS,
     STATEMENT_CHUNKS,
     STATEMENT_DEVICES,
@@ -35,6 +36,9 @@ enum sqlite_statement {
     STATEMENT_FORGET_CHUNKS,
     STATEMENT_FORGET_ADDS,
     STATEMENT_FORGET_JOB,
+    STATEMENT_GONE_PUT,
+    STATEMENT_GONE_FIRST,
+    STATEMENT_GONE_END,
     STATEMENT_COUNT,
 };
 
@@ -48,6 +52,7 @@ struct sw_store {
     int broken;        /* -errno of the commit that failed: nothing is written after it */
     bool full;         /* the last failure was a write that found no room */
     int reserve_fd;    /* of a writer; -1 where there is none */
+    int forget_left;   /* rows that this batch or piece may still remove */
     int wal_pages;     /* in the write-ahead log after the last commit */
     int checkpoint_at; /* pages at which the next checkpoint is tried */
 };
@@ -78,6 +83,9 @@ int sqlite_last_job(struct sw_store *, uint64_t *ret_job);
 int sqlite_epoch(struct sw_store *, uint32_t *ret_epoch);
 
 /* sqlite_write.c */
+int sqlite_begin(struct sw_store *, struct sw_err *); /* -ESTALE: another one is the writer */
+/* Commits when r is 0, else rolls back and returns r. */
+int sqlite_end(struct sw_store *, int r, struct sw_err *);
 int sqlite_claim(struct sw_store *, uint32_t *epoch, struct sw_err *);
 int sqlite_commit(struct sw_store *, const struct sw_row *rows, size_t n, struct sw_err *);
 int sqlite_meta_put(struct sw_store *, const char *name, const void *p, size_t n);
@@ -87,6 +95,11 @@ int sqlite_meta_put(struct sw_store *, const char *name, const void *p, size_t n
 void sqlite_reserve_open(struct sw_store *);
 void sqlite_reserve_make(struct sw_store *);             /* to its full size, where there is room */
 bool sqlite_reserve_give(struct sw_store *, off_t keep); /* false: there was no more than that */
+
+/* sqlite_forget.c */
+void sqlite_forget_begin(struct sw_store *); /* a batch or piece */
+int sqlite_forget(struct sw_store *, uint64_t job, struct sw_err *);
+int sqlite_tidy(struct sw_store *, bool *ret_more, struct sw_err *);
 
 /* sqlite_wal.c */
 int sqlite_wal_fill(struct sw_store *, struct sw_err *); /* to its full length */

@@ -245,6 +245,7 @@ const struct sw_store_ops sw_store_sqlite = {
     .claim = sqlite_claim,
     .epoch = sqlite_epoch,
     .commit = sqlite_commit,
+    .tidy = sqlite_tidy,
     .meta_get = sqlite_meta_get,
     .meta_put = sqlite_meta_put,
     .job = sqlite_job,

@@ -126,8 +126,9 @@ static int64_t limit_of(uint32_t limit)
 
 int sqlite_jobs(struct sw_store *store, const struct sw_job_query *query, sw_row_fn *fn, void *arg)
 {
-    sqlite3_stmt *statement =
-        start(store, query->unfinished ? STATEMENT_JOBS_UNFINISHED : STATEMENT_JOBS);
+    sqlite3_stmt *statement = start(store, query->ended        ? STATEMENT_JOBS_ENDED
+                                           : query->unfinished ? STATEMENT_JOBS_UNFINISHED
+                                                               : STATEMENT_JOBS);
     bool newest = !query->unfinished && query->before == 0;
     sqlite3_bind_int64(statement, 1, newest ? INT64_MAX : (int64_t)query->before);
     sqlite3_bind_int64(statement, 2, query->status_mask);

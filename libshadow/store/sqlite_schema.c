@@ -24,10 +24,15 @@ static const char *const migrations[] = {
     " attempts INTEGER NOT NULL, losses INTEGER NOT NULL, body BLOB NOT NULL,"
     " PRIMARY KEY (job, chunk)) WITHOUT ROWID;"
     "CREATE TABLE device (device TEXT NOT NULL PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;",
+    /* jobs whose row is gone and whose chunks and adds go in pieces; jobs by the time of their end
+     */
+    "CREATE TABLE gone (job INTEGER NOT NULL PRIMARY KEY);"
+    "CREATE INDEX job_ended ON job (final_ms, job) WHERE final_ms <> 0;",
 };
 #define VERSION ((int64_t)SW_COUNT(migrations))
 
 #define JOB_COLUMNS "SELECT job, status, type, owner, key, final_ms, bytes, body FROM job "
+#define IS_THERE    "NOT EXISTS (SELECT 1 FROM gone WHERE gone.job = ?1) "
 #define JOB_FILTER  "AND (?2 = 0 OR (?2 >> status) & 1) AND (?3 IS NULL OR type = ?3) "
 
 static const char *const statements[STATEMENT_COUNT] = {
@@ -37,9 +42,11 @@ static const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_JOBS] = JOB_COLUMNS "WHERE job < ?1 " JOB_FILTER "ORDER BY job DESC LIMIT ?4",
     [STATEMENT_JOBS_UNFINISHED] =
         JOB_COLUMNS "WHERE final_ms = 0 AND job > ?1 " JOB_FILTER "ORDER BY job LIMIT ?4",
-    [STATEMENT_ADDS] = "SELECT job, n, body FROM job_add WHERE job = ?1 ORDER BY n",
+    [STATEMENT_JOBS_ENDED] =
+        JOB_COLUMNS "WHERE final_ms <> 0 " JOB_FILTER "ORDER BY final_ms, job LIMIT ?4",
+    [STATEMENT_ADDS] = "SELECT job, n, body FROM job_add WHERE job = ?1 AND " IS_THERE "ORDER BY n",
     [STATEMENT_CHUNKS] = "SELECT job, chunk, state, attempts, losses, body FROM chunk "
-                         "WHERE job = ?1 AND chunk >= ?2 ORDER BY chunk LIMIT ?3",
+                         "WHERE job = ?1 AND chunk >= ?2 AND " IS_THERE "ORDER BY chunk LIMIT ?3",
     [STATEMENT_DEVICES] = "SELECT device, body FROM device ORDER BY device",
     [STATEMENT_LAST_JOB] = "SELECT max(coalesce((SELECT max(job) FROM job), 0),"
                            " coalesce((SELECT n FROM mark WHERE name = 'last_job'), 0))",
@@ -62,9 +69,14 @@ static const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_PUT_DEVICE] = "REPLACE INTO device (device, body) VALUES (?1, ?2)",
     [STATEMENT_FORGET_MARK] = "INSERT INTO mark (name, n) VALUES ('last_job', ?1) "
                               "ON CONFLICT (name) DO UPDATE SET n = max(n, ?1)",
-    [STATEMENT_FORGET_CHUNKS] = "DELETE FROM chunk WHERE job = ?1",
-    [STATEMENT_FORGET_ADDS] = "DELETE FROM job_add WHERE job = ?1",
+    [STATEMENT_FORGET_CHUNKS] = "DELETE FROM chunk WHERE job = ?1 AND chunk IN "
+                                "(SELECT chunk FROM chunk WHERE job = ?1 ORDER BY chunk LIMIT ?2)",
+    [STATEMENT_FORGET_ADDS] = "DELETE FROM job_add WHERE job = ?1 AND n IN "
+                              "(SELECT n FROM job_add WHERE job = ?1 ORDER BY n LIMIT ?2)",
     [STATEMENT_FORGET_JOB] = "DELETE FROM job WHERE job = ?1",
+    [STATEMENT_GONE_PUT] = "REPLACE INTO gone (job) VALUES (?1)",
+    [STATEMENT_GONE_FIRST] = "SELECT job FROM gone ORDER BY job LIMIT 1",
+    [STATEMENT_GONE_END] = "DELETE FROM gone WHERE job = ?1",
 };
 
 static int read_version(struct sw_store *store, int64_t *ret_version, struct sw_err *err)

@@ -23,7 +23,7 @@ static int read_epoch(struct sw_store *store, int64_t *ret_epoch, struct sw_err 
 }
 
 /* Takes the write lock and looks whether this handle is still the writer. */
-static int begin(struct sw_store *store, struct sw_err *err)
+int sqlite_begin(struct sw_store *store, struct sw_err *err)
 {
     if (store->broken)
         return sw_fail(err, EIO, "%s: a write failed before (%s); open it again", store->path,
@@ -41,7 +41,7 @@ static int begin(struct sw_store *store, struct sw_err *err)
 
 /* Commits when r is 0; otherwise, and when that fails, rolls back, and unless the disk was full
  * gives the handle up. A sync that says ENOSPC is not SQLITE_FULL. */
-static int end(struct sw_store *store, int r, struct sw_err *err)
+int sqlite_end(struct sw_store *store, int r, struct sw_err *err)
 {
     if (r == 0)
         r = sqlite_run(store, STATEMENT_COMMIT, err, "commit");
@@ -58,14 +58,14 @@ static int end(struct sw_store *store, int r, struct sw_err *err)
 
 static int raise_epoch(struct sw_store *store, int64_t *ret_epoch, struct sw_err *err)
 {
-    int r = begin(store, err);
+    int r = sqlite_begin(store, err);
     if (r == 0)
         r = sqlite_run(store, STATEMENT_EPOCH_RAISE, err, "raise the epoch");
     if (r == 0)
         r = read_epoch(store, ret_epoch, err);
     if (r == 0 && *ret_epoch > UINT32_MAX)
         r = sw_fail(err, EOVERFLOW, "%s: its epochs are used up", store->path);
-    return end(store, r, err);
+    return sqlite_end(store, r, err);
 }
 
 int sqlite_claim(struct sw_store *store, uint32_t *at_least, struct sw_err *err)
@@ -145,18 +145,6 @@ put_device(struct sw_store *store, const struct sw_device_row *device, struct sw
     return sqlite_run(store, STATEMENT_PUT_DEVICE, err, "write a device");
 }
 
-/* Ids are never given twice, so the highest one is remembered when its row goes. */
-static int forget(struct sw_store *store, uint64_t job, struct sw_err *err)
-{
-    for (int i = STATEMENT_FORGET_MARK; i <= STATEMENT_FORGET_JOB; i++) {
-        sqlite3_bind_int64(store->statement[i], 1, (int64_t)job);
-        int r = sqlite_run(store, (enum sqlite_statement)i, err, "forget a job");
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int put_row(struct sw_store *store, const struct sw_row *row, struct sw_err *err)
 {
     switch (row->kind) {
@@ -169,7 +157,7 @@ static int put_row(struct sw_store *store, const struct sw_row *row, struct sw_e
     case SW_ROW_DEVICE:
         return put_device(store, &row->of.device, err);
     case SW_ROW_FORGET:
-        return forget(store, row->of.job.job, err);
+        return sqlite_forget(store, row->of.job.job, err);
     }
     assert(!"a row of no kind");
     return -EINVAL;
@@ -177,10 +165,11 @@ static int put_row(struct sw_store *store, const struct sw_row *row, struct sw_e
 
 static int put_rows(struct sw_store *store, const struct sw_row *rows, size_t n, struct sw_err *err)
 {
-    int r = begin(store, err);
+    int r = sqlite_begin(store, err);
+    sqlite_forget_begin(store);
     for (size_t i = 0; r == 0 && i < n; i++)
         r = put_row(store, &rows[i], err);
-    return end(store, r, err);
+    return sqlite_end(store, r, err);
 }
 
 int sqlite_commit(struct sw_store *store, const struct sw_row *rows, size_t n, struct sw_err *err)
@@ -204,11 +193,11 @@ int sqlite_commit(struct sw_store *store, const struct sw_row *rows, size_t n, s
 int sqlite_meta_put(struct sw_store *store, const char *name, const void *p, size_t n)
 {
     assert(store->writer);
-    int r = begin(store, NULL);
+    int r = sqlite_begin(store, NULL);
     if (r == 0) {
         bind_text(store->statement[STATEMENT_META_PUT], 1, name);
         bind_body(store->statement[STATEMENT_META_PUT], 2, p, n);
         r = sqlite_run(store, STATEMENT_META_PUT, NULL, "write it");
     }
-    return end(store, r, NULL);
+    return sqlite_end(store, r, NULL);
 }

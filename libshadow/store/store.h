@@ -68,7 +68,8 @@ struct sw_job_query {
     uint32_t limit;       /* 0 = all */
     uint32_t status_mask; /* bit 1 << status; 0 = any */
     const char *type;     /* NULL = any */
-    bool unfinished;      /* only jobs with final_ms == 0, ascending (before is then "after") */
+    bool ended;      /* only jobs with final_ms != 0, those that ended first first; no `before` */
+    bool unfinished; /* only jobs with final_ms == 0, ascending (before is then "after") */
 };
 
 struct sw_store; /* a handle */
@@ -104,6 +105,11 @@ struct sw_store_ops {
      * no room, and the same rows may be tried again until there is. After any other failure the
      * caller must not go on with this handle (recovery, not retry). */
     int (*commit)(struct sw_store *, const struct sw_row *rows, size_t n, struct sw_err *err);
+
+    /* Removes a piece of what FORGETs left for later, within 100 ms; nobody sees that it is there.
+     * Between commits, by the same caller; *ret_more: call it again. After a crash the next one
+     * goes on. NULL: a FORGET leaves nothing. */
+    int (*tidy)(struct sw_store *, bool *ret_more, struct sw_err *err);
 
     /* Small named secrets and marks ("token_key"): empty ret when not there. */
     int (*meta_get)(struct sw_store *, const char *name, struct sw_buf *ret);

@@ -203,6 +203,8 @@ int main(int argc, char **argv)
     n += n_list_tests;
     memcpy(tests + n, crash_tests, n_crash_tests * sizeof *tests);
     n += n_crash_tests;
+    memcpy(tests + n, forget_tests, n_forget_tests * sizeof *tests);
+    n += n_forget_tests;
     if (is_sqlite()) {
         memcpy(tests + n, sqlite_tests, n_sqlite_tests * sizeof *tests);
         n += n_sqlite_tests;

@@ -61,6 +61,8 @@ void mongodb_drop(void); /* the database of this test */
 void mongodb_let_the_lease_go(void);
 #endif
 
+extern const struct CMUnitTest forget_tests[];
+extern const size_t n_forget_tests;
 extern const struct CMUnitTest row_tests[], list_tests[], crash_tests[], sqlite_tests[],
     full_tests[];
 extern const size_t n_row_tests, n_list_tests, n_crash_tests, n_sqlite_tests, n_full_tests;

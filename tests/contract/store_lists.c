@@ -38,6 +38,14 @@ static void test_job_listings(void **state)
     ASSERT_IDS(&seen, 30);
     list_jobs(store, &seen, (struct sw_job_query){.unfinished = true, .type = "hash"});
     ASSERT_IDS(&seen, 30, 5000);
+    list_jobs(store, &seen, (struct sw_job_query){.ended = true});
+    ASSERT_IDS(&seen, 1, 400);
+    rows[2].of.job.final_ms = 5;
+    commit_ok(store, &rows[2], 1);
+    list_jobs(store, &seen, (struct sw_job_query){.ended = true});
+    ASSERT_IDS(&seen, 30, 1, 400);
+    list_jobs(store, &seen, (struct sw_job_query){.ended = true, .limit = 2});
+    ASSERT_IDS(&seen, 30, 1);
     rows[2].of.job.final_ms = 30;
     commit_ok(store, &rows[2], 1);
     list_jobs(store, &seen, (struct sw_job_query){.unfinished = true});
