@@ -7,6 +7,7 @@
 #include "broker/core/core.h"
 #include "broker/data.h"
 #include "broker/history.h"
+#include "broker/holdings.h"
 #include "broker/journal.h"
 #include "broker/source.h"
 #include "proto/link.h"
@@ -32,7 +33,8 @@
 struct broker_config {
     char *state, *listen, *store, *add_peer, *copy_store, *copy_to, *backup;
     int64_t port;
-    int64_t disk_low; /* bytes */
+    int64_t disk_low;                                                 /* bytes */
+    int64_t retention_days, retention_bytes, quota_jobs, quota_bytes; /* 0 = none */
     bool standby, check, repair;
 };
 
@@ -133,17 +135,6 @@ struct request {
     UT_hash_handle hh;
 };
 
-/* ---- disk.c: room on the state directory's disk ---- */
-struct disk {
-    uint64_t free;
-    int64_t next_look_ms;
-    bool told; /* in the log: it is low */
-    char words[256];
-};
-/* NULL: there is room for new work. Else how much there is, what is needed, and what to do. */
-const char *disk_words(struct broker *broker);
-uint64_t disk_free(struct broker *broker);
-
 /* ---- the broker ---- */
 struct broker {
     struct broker_config config;
@@ -163,6 +154,8 @@ struct broker {
     struct devices devices;
     struct kinds kinds;
     struct disk disk;
+    struct holdings holdings;
+    struct retention retention;
     struct card *cards;
     size_t inline_bytes;
     struct request *requests;

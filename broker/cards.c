@@ -118,6 +118,12 @@ bool card_stream(const struct card *card, uint32_t chunk, struct sw_buf *ret_str
     return true;
 }
 
+void card_put(struct broker *broker, struct card *card)
+{
+    HASH_ADD(hh, broker->cards, job, sizeof card->job, card);
+    holdings_live(broker, card, true);
+}
+
 struct card *card_find(const struct broker *broker, uint64_t job)
 {
     struct card *card = NULL;
@@ -137,6 +143,7 @@ void card_end(struct broker *broker, struct card *card)
     if (card->preparing) /* inputs_prepared has the head's answer */
         lists[1] = card->adding->next;
     broker->inline_bytes -= card->inline_bytes;
+    holdings_live(broker, card, false);
     HASH_DEL(broker->cards, card);
     card_destroy(&card);
     for (size_t i = 0; i < SW_COUNT(lists); i++) {

@@ -36,11 +36,14 @@ struct card {
     struct request *waiting; /* for the end of that */
     struct request *adding;  /* ADDs of a job are prepared one after the other; head of the queue */
     bool preparing;          /* data has the head */
+    uint64_t counted;        /* bytes that count as its owner's */
+    bool gone;               /* and do not any more: it is being forgotten */
     char *renamed; /* its newest name, if a SET gave one: in rows at once, in `row` when durable */
     UT_hash_handle hh;
 };
 struct card *card_find(const struct broker *broker, uint64_t job);
 struct card *card_live(const struct broker *broker, uint64_t job); /* not one that is loading */
+void card_put(struct broker *broker, struct card *card);           /* it has its number now */
 /* The job is out of the core: whoever still waits for it asks the store. */
 void card_end(struct broker *broker, struct card *card);
 struct card *card_new(struct sw_msg_job_row *row_take, struct kinds *kinds);

@@ -228,9 +228,10 @@ static void ended_job(struct broker *broker, struct request *request, const stru
     if (card_find(broker, request->job) ||
         (row->status < JOB_COMPLETED && request->rereads++ < REREADS_MAX))
         client_run(broker, request);
-    else if (request->type == SW_MSG_FORGET)
+    else if (request->type == SW_MSG_FORGET) {
+        holdings_forget(broker, row);
         feed(broker, request);
-    else if (request->type == SW_MSG_SEAL || (request->type == SW_MSG_CANCEL && cancelled))
+    } else if (request->type == SW_MSG_SEAL || (request->type == SW_MSG_CANCEL && cancelled))
         client_ok(broker, request, request->job, 0, false);
     else if (request->type == SW_MSG_ADD || request->type == SW_MSG_RETRY ||
              request->type == SW_MSG_SET) {

@@ -134,6 +134,8 @@ void client_get_stats(struct broker *broker, const struct peer *peer, const void
         {sw_str_of("shadow_requests_waiting"), (double)HASH_COUNT(broker->requests)},
         {sw_str_of("shadow_core_bytes"), (double)memory.bytes},
         {sw_str_of("shadow_disk_free_bytes"), (double)disk_free(broker)},
+        {sw_str_of("shadow_jobs_bytes"), (double)broker->holdings.bytes},
+        {sw_str_of("shadow_jobs_retired_total"), (double)broker->retention.jobs},
         {sw_str_of("shadow_disk_low_bytes"), (double)broker->config.disk_low},
     };
     struct sw_msg_stats stats = {.ref = get->ref,

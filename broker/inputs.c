@@ -137,6 +137,7 @@ static void start(struct broker *broker, struct card *card)
     struct request *request = card->adding;
     const struct sw_msg_submit *submit = request->message;
     const struct sw_msg_add_inputs *add = request->message;
+    struct refusal refusal;
     bool first = request->type == SW_MSG_SUBMIT, seal = request->type == SW_MSG_SEAL;
     uint64_t key = first ? sw_random_u64() : seal ? 0 : add->key;
     if (seal || (!first && core_knows_add(broker->core, card->job, key))) {
@@ -147,8 +148,9 @@ static void start(struct broker *broker, struct card *card)
             event.of.add.key = key;
         pop(card);
         broker_feed(broker, &event);
-    } else if (!first && disk_words(broker)) { /* a SUBMIT was let in */
-        client_error(broker, pop(card), "disk_full", "%s", disk_words(broker));
+    } else if (!first && holdings_refuse(broker, card->row->owner, request->payload.size, false,
+                                         &refusal)) { /* a SUBMIT was let in */
+        client_error(broker, pop(card), refusal.code, "%s", refusal.text);
     } else if (first ? submit->n_uploads > 0 : add->n_uploads > 0) {
         card->preparing = true;
         add_uploads(broker, card, request, first ? submit->uploads : add->uploads,

@@ -99,6 +99,8 @@ static void take_history(struct broker *broker)
 {
     for (struct history_reply *reply; (reply = history_next(broker->history));) {
         struct request *request = request_find(broker, reply->ref);
+        if (reply->ref == RETENTION_REF)
+            retention_answered(broker, reply);
         if (request)
             client_looked_up(broker, request, reply);
         history_reply_destroy(&reply);
@@ -135,6 +137,7 @@ static void turn(struct broker *broker, const zmq_pollitem_t *items)
     if (now >= next_look) {
         look_at_peers(broker);
         disk_words(broker); /* for the log, if nobody asks */
+        retention_tick(broker);
         next_look = now + PEERS_LOOK_MS;
     }
     outbox_flush_all(broker);

@@ -48,6 +48,24 @@ static const struct sw_config_key keys[] = {
      .target = offsetof(struct broker_config, disk_low),
      .fallback = "256M", /* what four of the largest chunks may give */
      .help = "new work is refused with less room on the state directory's disk"},
+    {.name = "retention-days",
+     .type = SW_CONFIG_INT,
+     .target = offsetof(struct broker_config, retention_days),
+     .max = 36500,
+     .help = "ended jobs are deleted after as many days; 0: kept until deleted"},
+    {.name = "retention-bytes",
+     .type = SW_CONFIG_SIZE,
+     .target = offsetof(struct broker_config, retention_bytes),
+     .help = "the oldest ended jobs are deleted while all jobs hold more; 0: no limit"},
+    {.name = "quota-jobs",
+     .type = SW_CONFIG_INT,
+     .target = offsetof(struct broker_config, quota_jobs),
+     .max = 1000000,
+     .help = "live jobs of one token; 0: no limit"},
+    {.name = "quota-bytes",
+     .type = SW_CONFIG_SIZE,
+     .target = offsetof(struct broker_config, quota_bytes),
+     .help = "inputs and outputs of one token's jobs, ended ones too; 0: no limit"},
     {.name = "standby",
      .type = SW_CONFIG_BOOL,
      .flags = SW_CONFIG_COMMAND_LINE,
@@ -170,6 +188,7 @@ static void finish(struct broker *broker)
         card_destroy(&card);
     }
     core_destroy(&broker->core);
+    holdings_done(broker);
     source_destroy(&broker->source);
     devices_done(&broker->devices);
     peers_close(&broker->peers);

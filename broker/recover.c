@@ -23,7 +23,8 @@ int load_job_row(struct broker *broker, const struct sw_job_row *row)
     if (card_check(card, &err) < 0) /* an older type: nobody has it, `why` says so */
         sw_log(SW_LOG_WARNING, "job of an unknown type job=%ju error=%s", (uintmax_t)row->job,
                err.text);
-    HASH_ADD(hh, broker->cards, job, sizeof card->job, card);
+    card->counted = row->final_ms ? row->bytes : 0; /* RETRY: it counts already */
+    card_put(broker, card);
     data_job(broker->data, card->job, card->row->nonce,
              sw_kernel_growth(card->kernel, &card->values), row->status < JOB_COMPLETED);
     struct core_load_job load = {.job = row->job,
@@ -257,6 +258,8 @@ int recover(struct broker *broker, struct sw_err *err)
     r = load_jobs(broker, &walk);
     if (r == 0)
         r = broker->ops->devices(store, on_device, &walk);
+    if (r == 0)
+        r = holdings_load(broker, err);
     if (r == 0)
         r = sw_job_dirs_each(broker->jobs_fd, on_folder, &walk);
     sw_release(walk.ids);

@@ -38,7 +38,7 @@ static void save_job(struct broker *broker, const struct core_action *action, st
     if (!card) { /* SUBMIT: its event carried the card */
         card = (struct card *)action->payload;
         card->job = action->job;
-        HASH_ADD(hh, broker->cards, job, sizeof card->job, card);
+        card_put(broker, card);
         data_job(broker->data, card->job, card->row->nonce,
                  sw_kernel_growth(card->kernel, &card->values), false);
     } else if (action->payload) { /* SET */
@@ -115,4 +115,9 @@ void rows_save(struct broker *broker, const struct core_action *action)
         break;
     }
     journal_put(broker->journal, &row, action->seq);
+    struct card *card = card_find(broker, action->job);
+    if (card && action->row == ROW_FORGET)
+        holdings_forget_live(broker, card);
+    else if (card)
+        holdings_changed(broker, card);
 }

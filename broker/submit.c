@@ -65,9 +65,11 @@ static void submit_now(struct broker *broker, struct request *request, struct sw
         request_append(&first->joined, request);
         return;
     }
-    const char *disk = key.n && core_key_job(broker->core, hash) ? NULL : disk_words(broker);
-    if (disk) {
-        client_error(broker, request, "disk_full", "%s", disk);
+    bool known = key.n && core_key_job(broker->core, hash);
+    uint64_t size = SW_MAX(request->payload.size, submit->expected_bytes);
+    struct refusal refusal;
+    if (!known && holdings_refuse(broker, submit->owner, size, true, &refusal)) {
+        client_error(broker, request, refusal.code, "%s", refusal.text);
         return;
     }
     struct card *card = new_card(broker, submit, key);
