@@ -11,7 +11,7 @@
 #define FEW      2000
 #define ADDS     200
 #define BATCH    1000
-#define PIECE_MS 100
+#define PIECE_MS INT64_C(100)
 
 static void put_large_job(struct sw_store *store, uint64_t job)
 {
