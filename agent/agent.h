@@ -56,7 +56,8 @@ struct session {
 struct data_link { /* the data socket, of the same session */
     zsock_t *socket;
     uint64_t window, open_bytes;
-    bool store_turn; /* fetch and store take turns */
+    bool store_turn;  /* fetch and store take turns */
+    int64_t stuck_ms; /* since when nothing can be sent; 0: it can */
 };
 
 struct agent {

@@ -45,6 +45,10 @@ bool data_send(struct agent *agent,
     int r = sw_link_send(agent->data.socket, NULL, 0, &agent->header, payload, size);
     if (r < 0)
         sw_log(SW_LOG_WARNING, "slice not sent error=%s", strerror(-r));
+    if (r == 0)
+        agent->data.stuck_ms = 0;
+    else if (!agent->data.stuck_ms)
+        agent->data.stuck_ms = agent->now_ms;
     return r == 0;
 }
 
@@ -90,9 +94,24 @@ void data_pump(struct agent *agent)
     }
 }
 
+/* ZeroMQ makes a link that broke anew, but not one whose handshake was damaged. */
+static void renew(struct agent *agent)
+{
+    struct sw_err err = {""};
+    uint64_t window = agent->data.window;
+    sw_log(SW_LOG_NOTICE, "data link made anew reason=nothing can be sent");
+    data_close(agent);
+    if (data_open(agent, &err) < 0)
+        session_lost(agent, err.text, 0);
+    else
+        agent->data.window = window;
+}
+
 void data_look(struct agent *agent)
 {
     struct work *work;
+    if (agent->data.stuck_ms && agent->now_ms - agent->data.stuck_ms >= AGENT_SILENT_MS)
+        renew(agent);
     int64_t late = agent->now_ms - AGENT_ASK_AGAIN_MS;
     DL_FOREACH2(agent->fetching, work, fetch_next)
     {
