@@ -19,7 +19,7 @@ struct options { /* the configuration's keys, interface.md section 5 */
     char *state, *listen, *broker, *host;
     int64_t port;
     char *add_token, *revoke_token; /* done instead of serving */
-    bool print_routes;
+    bool print_routes, standby;
 };
 
 enum metric { /* counters of /metrics, named in metrics.c */

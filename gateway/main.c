@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,8 +25,9 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define READY_MS    2000 /* then it is ready without the broker: it answers 503 until that comes */
-#define PATIENCE_MS 4000 /* for requests under way at the end; then they are cut */
+#define READY_MS        2000 /* then it is ready without the broker: it answers 503 until that comes */
+#define STANDBY_LOOK_MS 250
+#define PATIENCE_MS     4000 /* for requests under way at the end; then they are cut */
 
 struct life { /* what main's handles need */
     struct gateway gateway;
@@ -35,6 +37,27 @@ struct life { /* what main's handles need */
     uv_prepare_t ending;
     bool said_ready, gave_up;
 };
+
+/* One gateway works on a state folder. A standby waits for its place, without a port; SIGTERM ends
+ * it as it ends any program that has begun nothing. */
+static int take_place(const struct options *options, int lock_fd, struct sw_err *err)
+{
+    bool told = false;
+    while (flock(lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK)
+            return sw_fail(err, errno, "cannot lock gateway/lock: %s", strerror(errno));
+        if (!options->standby)
+            return sw_fail(err, EBUSY, "another gateway runs on %s", options->state);
+        if (!told) {
+            sw_log(SW_LOG_INFO, "standby: waits, another gateway runs state=%s", options->state);
+            sd_notify(0, "READY=1\nSTATUS=standby: another gateway works");
+        }
+        told = true;
+        sd_notify(0, "WATCHDOG=1");
+        poll(NULL, 0, STANDBY_LOOK_MS);
+    }
+    return 0;
+}
 
 static int open_state(struct gateway *g, int *ret_lock_fd, struct sw_err *err)
 {
@@ -56,9 +79,7 @@ static int open_state(struct gateway *g, int *ret_lock_fd, struct sw_err *err)
     *ret_lock_fd = openat(g->gateway_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (*ret_lock_fd < 0)
         return sw_fail(err, errno, "cannot open gateway/lock: %s", strerror(errno));
-    if (flock(*ret_lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return sw_fail(err, EBUSY, "another gateway runs on %s", state);
-    return 0;
+    return take_place(g->options, *ret_lock_fd, err);
 }
 
 static void say_ready(struct life *life)

@@ -22,6 +22,8 @@ static const struct sw_config_key keys[] = {
      "ROLE[:NAME]", "make a token (viewer, submitter, device or admin), print it once and end"},
     {"revoke-token", SW_CONFIG_TEXT, SW_CONFIG_COMMAND_LINE, offsetof(struct options, revoke_token), NULL, 0, 0,
      "ID", "revoke a token by its id, as gateway/tokens lists it, and end"},
+    {"standby", SW_CONFIG_BOOL, SW_CONFIG_COMMAND_LINE, offsetof(struct options, standby), NULL, 0, 0,
+     NULL, "wait while another gateway uses this state folder, then take its place"},
     {"print-routes", SW_CONFIG_BOOL, SW_CONFIG_COMMAND_LINE, offsetof(struct options, print_routes), NULL, 0, 0,
      NULL, "print each route with the least role that may use it, and end"},
 };

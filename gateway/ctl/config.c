@@ -104,14 +104,33 @@ static int config_read(struct ctl *ctl, const char *folder, struct sw_err *err)
     return 0;
 }
 
-static int gateway_check(char *url, struct sw_err *err)
+/* One of the list, without blanks and slashes around it. */
+static int gateway_add(struct sw_buf *list, char *url, struct sw_err *err)
 {
+    url = trim(url);
     size_t n = strlen(url);
     while (n && url[n - 1] == '/')
         url[--n] = 0;
     if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
         return sw_fail(err, EINVAL, "gateway `%s`: expected http://HOST:PORT or https://…",
                        text_short(url, CTL_NAME_BYTES).text);
+    sw_buf_printf(list, "%s%s", list->size ? "," : "", url);
+    return 0;
+}
+
+static int gateways_read(struct ctl *ctl, struct sw_err *err)
+{
+    AUTO_BUF struct sw_buf list = {0};
+    char *rest = ctl->gateway;
+    size_t n = 0;
+    for (char *url; (url = strsep(&rest, ","));) {
+        if (n++ == CTL_GATEWAYS_MAX)
+            return sw_fail(err, EINVAL, "more than %d gateways are named", CTL_GATEWAYS_MAX);
+        int r = gateway_add(&list, url, err);
+        if (r)
+            return r;
+    }
+    set_text(&ctl->gateway, (const char *)list.data);
     return 0;
 }
 
@@ -155,7 +174,7 @@ int config_load(const struct ctl_flags *flags, struct ctl *ret_ctl, struct sw_er
         set_text(&ret_ctl->token_file, token_file);
     if (flags->ca_file)
         set_text(&ret_ctl->ca_file, flags->ca_file);
-    r = gateway_check(ret_ctl->gateway, err);
+    r = gateways_read(ret_ctl, err);
     return r ? r : token_read(ret_ctl, named, err);
 }
 

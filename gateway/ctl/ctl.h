@@ -37,10 +37,12 @@ enum ctl_exit {
 #define CTL_MESSAGE_BYTES 150 /* of struct sw_err's text */
 #define CTL_NAME_BYTES    64  /* of one name in it; 40 where there are more */
 
+#define CTL_GATEWAYS_MAX 8 /* a round of tries stays short */
+
 struct http;
 
 struct ctl {
-    char *gateway;    /* "http://127.0.0.1:8420", no slash at the end */
+    char *gateway;    /* "http://127.0.0.1:8420", no slash at the end; several with commas */
     char *token_file; /* where the token was looked for; NULL: nowhere */
     char *token;      /* NULL: none found */
     char *ca_file;    /* NULL: the system's */

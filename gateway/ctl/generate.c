@@ -66,7 +66,8 @@ static void man_verb(const struct verb *verb)
 
 static const char man_tail[] =
     ".SH FILES\n.TP\n\\fI~/.config/shadowwork/shadowctl.conf\\fR\n"
-    "Lines \\fBgateway\\fR = URL, \\fBtoken\\-file\\fR = FILE, \\fBca\\-file\\fR = FILE, as "
+    "Lines \\fBgateway\\fR = URL (several with commas), \\fBtoken\\-file\\fR = FILE, "
+    "\\fBca\\-file\\fR = FILE, as "
     "written by "
     "quickstart; \\fBXDG_CONFIG_HOME\\fR is respected.\n"
     ".TP\n\\fI~/.config/shadowwork/token\\fR\nThe token, readable by its owner alone.\n"

@@ -87,6 +87,10 @@ int http_unreachable(struct http *http, struct sw_err *err)
         return sw_fail(err, CTL_ERR_UNREACHABLE,
                        "the gateway %s gives no answer in time: it or its broker is away%s",
                        text_short(http->base, 34).text, hint(http));
+    if (http->n_gateways > 1)
+        return sw_fail(err, CTL_ERR_UNREACHABLE, "none of %zu gateways can be reached: %s%s",
+                       http->n_gateways,
+                       http->words[0] ? text_short(http->words, 64).text : "no answer", hint(http));
     return sw_fail(err, CTL_ERR_UNREACHABLE, "the gateway %s cannot be reached: %s%s",
                    text_short(http->base, 34).text,
                    http->words[0] ? text_short(http->words, 64).text : "no answer", hint(http));
@@ -149,7 +153,7 @@ int http_call(struct http *http,
               struct http_answer *ret,
               struct sw_err *err)
 {
-    for (uint32_t attempt = 1;; attempt++) {
+    for (uint32_t attempt = 1;;) {
         CURLcode code = CURLE_OK;
         int r = http_once(http, request, ret, &code);
         if (r == -EINTR)
@@ -163,12 +167,15 @@ int http_call(struct http *http,
             http_progressed(http);
             return ret->status / 100 == 2 ? 0 : http_refused(ret, err);
         }
-        if (!http->contacted)
+        bool others = code && http_follow(http);
+        if (others && !request->once)
+            continue;
+        if (!http->contacted && !others)
             return http_unreachable(http, err);
         if (request->once)
             return code ? sw_fail(err, EAGAIN, "the connection broke: %s", http->words)
                         : (http_refused(ret, err), -EAGAIN);
-        r = http_pause(http, attempt, ret, request->steady);
+        r = http_pause(http, attempt++, ret, request->steady);
         if (r == -EINTR)
             return sw_fail(err, EINTR, "interrupted");
         if (r)
@@ -179,6 +186,7 @@ int http_call(struct http *http,
 void http_progressed(struct http *http)
 {
     http->told = false;
+    http->failed = 0;
     http->worked_ms = sw_boot_ms();
 }
 

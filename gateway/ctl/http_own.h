@@ -2,6 +2,7 @@
 #ifndef CTL_HTTP_OWN_H
 #define CTL_HTTP_OWN_H
 
+#include "ctl.h"
 #include "http.h"
 
 #include <curl/curl.h>
@@ -9,7 +10,10 @@
 struct http {
     CURL *easy;
     CURLM *multi;
-    char *base;
+    char *gateways[CTL_GATEWAYS_MAX];
+    size_t n_gateways, at;
+    uint32_t failed;  /* gateways that did, since something worked */
+    const char *base; /* gateways[at] */
     char *ca_file;
     char *bearer;      /* "Authorization: Bearer ..."; NULL: no token */
     bool contacted;    /* somebody was there */
@@ -38,6 +42,10 @@ void http_prepare(struct http *http,
 int http_run(struct http *http, bool steady, bool (*enough)(void *), void *arg, CURLcode *ret_code);
 int64_t http_left_ms(struct http *http); /* until the end of everything; INT64_MAX: none is set */
 void http_stop(struct http *http);       /* takes the transfer out of the loop, finished or not */
+
+/* The connection failed: from now on the next gateway. True while some have not been tried since
+ * something worked: then there is nothing to wait for. */
+bool http_follow(struct http *http);
 
 bool http_may_repeat(CURLcode code); /* a broken connection rather than a mistake */
 bool http_is_contact(CURLcode code); /* somebody was there, even if the connection broke then */

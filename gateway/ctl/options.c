@@ -15,7 +15,7 @@ enum { KEY_GATEWAY = 1000, KEY_TOKEN_FILE, KEY_CA_FILE, KEY_JSON, KEY_GENERATE }
 
 const struct argp_option ctl_global_options[] = {
     {0, 0, 0, 0, "Everywhere:", 9},
-    {"gateway", KEY_GATEWAY, "URL", 0, "Where the gateway is (SHADOW_GATEWAY)", 9},
+    {"gateway", KEY_GATEWAY, "URL,...", 0, "Where the gateway is (SHADOW_GATEWAY)", 9},
     {"token-file", KEY_TOKEN_FILE, "FILE", 0, "The file that holds the token (SHADOW_TOKEN_FILE)",
      9},
     {"ca-file", KEY_CA_FILE, "FILE", 0, "Trust this certificate authority for https", 9},

@@ -125,7 +125,8 @@ static int stream_start(struct http_stream *stream, struct sw_err *err)
     http->contacted |= r == 1 || http_is_contact(code);
     http->answered |= r == 1;
     if (r == 0 && code && !stream->begun) {
-        if (stream->answer.status == 0 && (!http_may_repeat(code) || !http->contacted))
+        bool others = http_may_repeat(code) && http_follow(http);
+        if (stream->answer.status == 0 && (!http_may_repeat(code) || (!http->contacted && !others)))
             return http_unreachable(http, err);
         if (http_may_repeat(code))
             return sw_fail(err, EAGAIN, "the connection broke: %s", http->words);

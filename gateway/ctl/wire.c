@@ -22,7 +22,12 @@ int http_open(const struct ctl *ctl, struct http **ret, struct sw_err *err)
     struct http *http = sw_alloc(1, sizeof *http);
     http->easy = curl_easy_init();
     http->multi = curl_multi_init();
-    http->base = sw_copy_text(ctl->gateway, strlen(ctl->gateway));
+    for (const char *rest = ctl->gateway; *rest && http->n_gateways < CTL_GATEWAYS_MAX;) {
+        size_t size = strcspn(rest, ",");
+        http->gateways[http->n_gateways++] = sw_copy_text(rest, size);
+        rest += size + (rest[size] == ',');
+    }
+    http->base = http->gateways[0];
     if (ctl->ca_file)
         http->ca_file = sw_copy_text(ctl->ca_file, strlen(ctl->ca_file));
     if (ctl->token) {
@@ -47,10 +52,18 @@ void http_destroy(struct http **p)
         return;
     curl_multi_cleanup(http->multi);
     curl_easy_cleanup(http->easy);
-    sw_release(http->base);
+    for (size_t i = 0; i < http->n_gateways; i++)
+        sw_release(http->gateways[i]);
     sw_release(http->ca_file);
     sw_release(http->bearer);
     sw_release(http);
+}
+
+bool http_follow(struct http *http)
+{
+    http->at = (http->at + 1) % http->n_gateways;
+    http->base = http->gateways[http->at];
+    return ++http->failed % http->n_gateways != 0;
 }
 
 static bool header_is(const char *line, size_t n, const char *name, const char **ret_value)

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from samples import check_compressed, text_of, write, write_fifty
-from system import until
+from system import free_ports, until
 from test_kills import TRACE, Witness, pause, run_jobs
 
 pytestmark = pytest.mark.plain  # timing
@@ -182,6 +182,26 @@ def loses_its_lease(pair, witness, work, names):
     count, runs = witness.check()
     print(f"covered: SIGSTOP for {FROZEN_S} s, works after {ready_s:.2f} s, answers after {answer_s:.2f} s; "
           f"{count} chunks given out {runs} times; the old one ended by itself")
+
+
+def test_a_second_gateway_takes_over_in_the_middle_of_a_job(start_system, folder):
+    system = start_system()
+    port = free_ports(1)
+    command = [str(port) if word == str(system.gateway_port) else word for word in system.gateway.command]
+    second = system._program("gateway-2", *command, "--standby").start()
+    second.wait_log("standby: waits")
+    work = folder / "work"
+    names = write_fifty(work)
+    command, env = system.ctl_command("--json", "compress", "--level", "19", "-o", folder / "out", "--", *names)
+    env["SHADOW_GATEWAY"] = f"{system.url},http://127.0.0.1:{port}"
+    process = subprocess.Popen(command, env=env, cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    until(lambda: process.poll() is not None or system.rest().get("/api/jobs").json()["jobs"], "the job")
+    begin = time.monotonic()
+    system.gateway.kill()
+    second.wait_log("gateway ready", limit_s=TAKEOVER_S)
+    print(f"covered: a gateway's kill -9, the other works after {time.monotonic() - begin:.2f} s")
+    end_job(process, work, names, folder / "out")
 
 
 def test_they_take_each_others_place_again_and_again(working):
