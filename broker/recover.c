@@ -209,6 +209,19 @@ static int on_device(void *arg, const struct sw_row *row)
     return 0;
 }
 
+/* An ADD that a crash cut short; the next one would write over it, but there may be none. */
+static void drop_add(struct broker *broker, uint64_t job)
+{
+    AUTO_FD int folder = -1;
+    const struct card *card = card_find(broker, job);
+    int r = card ? sw_job_dir_open(broker->jobs_fd, job, &folder) : -ENOENT;
+    if (r == 0)
+        r = sw_job_dir_drop_add(folder, card->next_add);
+    if (r < 0 && r != -ENOENT) /* it harms nobody */
+        sw_log(SW_LOG_WARNING, "inputs of no row stay job=%ju error=%s", (uintmax_t)job,
+               strerror(-r));
+}
+
 static int load_jobs(struct broker *broker, struct walk *walk)
 {
     struct sw_store *store = journal_store(broker->journal);
@@ -217,8 +230,10 @@ static int load_jobs(struct broker *broker, struct walk *walk)
     for (uint64_t i = 0; r == 0 && i < walk->jobs; i++) {
         walk->damaged = false;
         r = load_rows(walk, walk->ids[i]);
-        if (r == 0)
+        if (r == 0) {
             data_results_told(broker->data, walk->ids[i]);
+            drop_add(broker, walk->ids[i]);
+        }
         if (!walk->damaged)
             continue;
         struct sw_err why = *walk->err;

@@ -227,3 +227,32 @@ int sw_job_dir_link(int job_fd,
         unlink_part(&link, i);
     return r;
 }
+
+static bool is_there(int job_fd, const char *name)
+{
+    struct stat st;
+    return fstatat(job_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Its parts were linked in ascending order, so the last one goes first: a crash in between leaves
+ * what is found again. */
+int sw_job_dir_drop_add(int job_fd, uint32_t add)
+{
+    static const char *const lists[] = {"plan", "manifest"};
+    struct link link = {.job_fd = job_fd, .add = add};
+    char name[UPLOAD_NAME_ROOM];
+    uint32_t n = 0;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < SW_COUNT(lists); i++) {
+        snprintf(name, sizeof name, "%s.%u", lists[i], add);
+        r = is_there(job_fd, name) ? disk_remove(job_fd, name) : 0;
+    }
+    for (part_name(&link, 0, "", name); is_there(job_fd, name); part_name(&link, n, "", name))
+        n++;
+    part_name(&link, n, ".sum", name); /* its bytes went, a crash kept its sums */
+    if (is_there(job_fd, name))
+        n++;
+    while (r == 0 && n-- > 0)
+        unlink_part(&link, n);
+    return r;
+}

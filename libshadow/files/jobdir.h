@@ -25,4 +25,7 @@ int sw_job_dir_link(int job_fd,
                     struct sw_buf *manifest,
                     struct sw_err *err);
 
+/* Removes what an ADD of this number left that was never committed. */
+int sw_job_dir_drop_add(int job_fd, uint32_t add);
+
 #endif
