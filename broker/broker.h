@@ -176,8 +176,6 @@ void broker_act(struct broker *broker);           /* every action that waits */
 int broker_run(struct broker *broker);
 /* standby.c: opens the store as its writer; with --standby waits until it may */
 int store_open(struct broker *broker, struct sw_err *err);
-/* belong.c: refuses, with words, a STATE/jobs that is not this store's */
-int jobs_belong(struct broker *broker, struct sw_err *err);
 /* recover.c: loads the store into the core and the cards, then starts the journal */
 int recover(struct broker *broker, struct sw_err *err);
 /* reload.c: an ended job comes back for RETRY, page by page */

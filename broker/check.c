@@ -2,6 +2,7 @@
  * place, so that no broker starts meanwhile. Changes nothing but the epoch unless it is to repair.
  */
 #include "broker/check.h"
+#include "broker/belong.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -83,7 +84,14 @@ static int open_all(struct check *check, const struct broker_config *config)
         return r;
     place_close(&check->place);
     r = place_claim(&check->place, err);
-    return r < 0 ? r : place_whole(check->place.ops, check->place.store, err);
+    if (r == 0)
+        r = place_whole(check->place.ops, check->place.store, err);
+    struct belonging belonging = {.ops = check->place.ops,
+                                  .store = check->place.store,
+                                  .jobs_fd = check->jobs_fd,
+                                  .state = config->state,
+                                  .every = true};
+    return r < 0 ? r : jobs_belong(&belonging, err); /* a repair would end the jobs of another */
 }
 
 static int look(struct check *check, const struct broker_config *config)

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "broker/belong.h"
 #include "broker/tools.h"
 #include "config/config.h"
 
@@ -153,7 +154,11 @@ static int start(struct broker *broker, struct sw_err *err)
     if (r == 0)
         r = store_open(broker, err);
     if (r == 0)
-        r = jobs_belong(broker, err);
+        r = jobs_belong(&(struct belonging){.ops = broker->ops,
+                                            .store = journal_store(broker->journal),
+                                            .jobs_fd = broker->jobs_fd,
+                                            .state = broker->config.state},
+                        err);
     if (r == 0)
         broker->zap = sw_zap_bind(err);
     if (r == 0 && !broker->zap)

@@ -59,6 +59,19 @@ def test_a_system_at_work_is_not_checked(start_system):
     assert done.returncode == 2 and "cannot check" in done.stderr and not none.exists()
 
 
+def test_a_folder_that_is_not_mounted_is_no_damage(start_system):
+    system = start_system()
+    job = compress(system.rest(), {"a": os.urandom(100_000)})
+    system.ctl("wait", job)
+    stop(system)
+    jobs = system.state / "jobs"
+    jobs.rename(system.state / "elsewhere")
+    assert "Is it mounted?" in check(system, "--repair", status=2)[0]
+    shutil.rmtree(jobs)
+    (system.state / "elsewhere").rename(jobs)
+    assert check(system)[-1] == "checked: 1 jobs, 1 chunks, 1 outputs; 0 problems, 0 left"
+
+
 def test_damage_is_found_and_made_good(start_system):
     system = start_system()
     rest = system.rest()

@@ -49,7 +49,7 @@ def await_death(system):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else None
+    return sorted(path.name for path in folder.iterdir() if path.name != "system") if folder.exists() else None
 
 
 def open_job(rest, name=b"one"):
