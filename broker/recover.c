@@ -213,10 +213,9 @@ static int on_device(void *arg, const struct sw_row *row)
 static void drop_add(struct broker *broker, uint64_t job)
 {
     AUTO_FD int folder = -1;
-    const struct card *card = card_find(broker, job);
-    int r = card ? sw_job_dir_open(broker->jobs_fd, job, &folder) : -ENOENT;
+    int r = sw_job_dir_open(broker->jobs_fd, job, &folder);
     if (r == 0)
-        r = sw_job_dir_drop_add(folder, card->next_add);
+        r = sw_job_dir_drop_add(folder, card_find(broker, job)->next_add);
     if (r < 0 && r != -ENOENT) /* it harms nobody */
         sw_log(SW_LOG_WARNING, "inputs of no row stay job=%ju error=%s", (uintmax_t)job,
                strerror(-r));
