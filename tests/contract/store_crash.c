@@ -127,8 +127,12 @@ static long resident_kib(void)
 
 /* A stand-in for a server writes some thousand rows a second; sizes follow. */
 #define STREAM_ROWS  (is_sqlite() ? 100000u : 20000u)
-#define STREAM_BYTES 400 /* 40 MB in all */
-#define FLAT_KIB     12288
+#define STREAM_BYTES 400    /* 40 MB in all */
+#ifdef __SANITIZE_ADDRESS__ /* what is freed waits in its quarantine */
+#define FLAT_KIB 262144
+#else
+#define FLAT_KIB 12288
+#endif
 
 struct stream {
     uint32_t next;
