@@ -96,11 +96,11 @@ def test_an_endless_body_does_not_hold_up_the_end(lone):
 
 
 def test_a_request_that_waits_for_the_broker_is_answered_at_the_end(lone):
-    lone.broker.answers["GET_WHY"] = lambda question, _: None
+    lone.broker.answers["GET_AGENTS"] = lambda question, _: None
     rest, answers = lone.rest(), []
-    waiting = threading.Thread(target=lambda: answers.append(rest.get("/api/jobs/1/why")))
+    waiting = threading.Thread(target=lambda: answers.append(rest.get("/api/devices")))
     waiting.start()
-    lone.broker.wait_asked("GET_WHY")
+    lone.broker.wait_asked("GET_AGENTS")
     assert lone.program.stop(limit_s=7) == 0
     waiting.join()
     assert answers[0].status_code == 503
