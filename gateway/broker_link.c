@@ -65,7 +65,7 @@ const char *broker_link_place(const struct broker_link *link)
 
 static void give_up(struct broker_link *link, int64_t now_ms)
 {
-    if (link->brokers.n == 1 || link->next_ms)
+    if (link->brokers.n <= 1 || link->next_ms)
         return; /* a single one's socket tries by itself */
     link->next_ms = now_ms + (++link->failed % link->brokers.n ? 0 : ROUND_MS);
 }

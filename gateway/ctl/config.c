@@ -130,7 +130,8 @@ static int gateways_read(struct ctl *ctl, struct sw_err *err)
         if (r)
             return r;
     }
-    set_text(&ctl->gateway, (const char *)list.data);
+    sw_release(ctl->gateway);
+    ctl->gateway = sw_buf_take_text(&list);
     return 0;
 }
 

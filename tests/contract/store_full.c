@@ -140,7 +140,7 @@ static int mount_small(const char *where, const char *size)
 /* In a child: 0, or what it returned. */
 static int status_of(pid_t pid)
 {
-    int status;
+    int status = 0;
     assert_true(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status));
     return WEXITSTATUS(status);
 }

@@ -101,7 +101,7 @@ def test_images_have_the_libraries():
         if program.name != "shadowctl":
             for library in needed_with_ours(program):
                 wanted[library] = program.name
-    lines = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
+    lines = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
     missing = []
     for library, program in wanted.items():
         found = re.search(rf"^\s*{re.escape(library)} .*=> (\S+)$", lines, re.MULTILINE)
