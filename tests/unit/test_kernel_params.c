@@ -188,7 +188,7 @@ static void test_growth(void **state)
     assert_int_equal(growth_of("transform", unpack, 2).more, 9000000000);
     assert_true(growth_of("filter", filter, 1).times < 4096);
     assert_true(growth_of("filter", filter, 2).times > 4096); /* a name before each empty line */
-    assert_true(growth_of("hash", NULL, 0).more > 2 * SW_OUTPUT_NAME_MAX);
+    assert_true(growth_of("hash", NULL, 0).more > (uint64_t)2 * SW_OUTPUT_NAME_MAX);
     assert_true(sw_kernel_growth(NULL, NULL).times > 1);
 }
 

@@ -61,7 +61,7 @@ static char byte_of(uint32_t chunk)
     struct sw_err err;
     int r = source_read(source, JOB, chunk, 0, stream, sizeof stream, &n, NULL, &err);
     assert_true(r == 0 || r == -ENOENT);
-    return r == 0 && n ? stream[n - 1] : 0;
+    return (char)(r == 0 && n ? stream[n - 1] : 0);
 }
 
 static void test_chunks_are_found(void **state)
