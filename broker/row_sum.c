@@ -6,8 +6,8 @@
 
 static crypto_generichash_state *state_of(struct row_sum *sum)
 {
-    uintptr_t at = (uintptr_t)sum->room + ROW_SUM_ALIGN - 1;
-    return (crypto_generichash_state *)(at - at % ROW_SUM_ALIGN);
+    size_t over = (uintptr_t)sum->room % ROW_SUM_ALIGN;
+    return (crypto_generichash_state *)(sum->room + ROW_SUM_ALIGN - over);
 }
 
 void row_sum_begin(struct row_sum *sum)
