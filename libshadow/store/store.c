@@ -3,7 +3,10 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static const struct {
     const char *scheme;
@@ -16,8 +19,20 @@ static const struct {
 #endif
 };
 
+/* The MongoDB driver makes a file of counters in /dev/shm as soon as it is loaded, and a process
+ * that is killed would leave it there. */
+static void remove_counters(void)
+{
+#ifdef SW_WITH_MONGODB
+    char name[32];
+    snprintf(name, sizeof name, "/mongoc-%d", (int)getpid());
+    shm_unlink(name);
+#endif
+}
+
 const struct sw_store_ops *sw_store_for(const char *uri, struct sw_err *err)
 {
+    remove_counters();
     if (*uri == '/' || *uri == '.')
         return &sw_store_sqlite; /* a path */
     size_t scheme = strcspn(uri, ":");
