@@ -10,8 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define PAGE 1000
-
 void check_say(struct check *check, uint64_t job, const char *wrong, const char *done)
 {
     const char *then = !check->repair ? "" : done ? done : "nothing can be done";
@@ -22,32 +20,9 @@ void check_say(struct check *check, uint64_t job, const char *wrong, const char 
     printf("%s%s%s\n", wrong, *then ? ": " : "", then);
 }
 
-struct page {
-    uint64_t jobs[PAGE];
-    size_t n;
-};
-
-static int on_listed(void *arg, const struct sw_row *row)
+static int on_job(void *arg, uint64_t job)
 {
-    struct page *page = arg;
-    page->jobs[page->n++] = row->of.job.job;
-    return 0;
-}
-
-/* By pages: a walk must not be under way while its job is changed. */
-static int check_jobs(struct check *check)
-{
-    struct sw_job_query query = {.limit = PAGE};
-    struct page page;
-    int r;
-    do {
-        page.n = 0;
-        r = check->place.ops->jobs(check->place.store, &query, on_listed, &page);
-        for (size_t i = 0; r == 0 && i < page.n; i++)
-            r = check_job(check, page.jobs[i]);
-        query.before = page.n ? page.jobs[page.n - 1] : 0;
-    } while (r == 0 && page.n == PAGE && query.before > 1);
-    return r;
+    return check_job(arg, job);
 }
 
 static int on_found(void *arg, const struct sw_row *row)
@@ -98,7 +73,7 @@ static int look(struct check *check, const struct broker_config *config)
 {
     int r = open_all(check, config);
     if (r == 0)
-        r = check_jobs(check);
+        r = place_jobs(&check->place, 0, on_job, check);
     if (r == 0)
         r = sw_job_dirs_each(check->jobs_fd, on_folder, check);
     if (r < 0 && !check->err.text[0])

@@ -14,8 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PAGE      1000 /* jobs that are listed at a time */
-#define TRIES_MAX 100  /* a job's row changes a few times in its life */
+#define TRIES_MAX 100 /* a job's row changes a few times in its life */
 #define ROWS_MAX  4096
 #define BYTES_MAX ((size_t)8 << 20)
 #define BLOCK     ((size_t)256 << 10)
@@ -133,33 +132,15 @@ static int take_job(struct copy *copy, uint64_t job)
 
 /* ---- the whole ---- */
 
-struct page {
-    uint64_t jobs[PAGE];
-    size_t n;
-};
-
-static int on_listed(void *arg, const struct sw_row *row)
+static int on_job(void *arg, uint64_t job)
 {
-    struct page *page = arg;
-    page->jobs[page->n++] = row->of.job.job;
-    return 0;
+    return take_job(arg, job);
 }
 
 static int take_jobs(struct copy *copy, uint64_t last)
 {
-    struct sw_job_query query = {.before = last + 1, .limit = PAGE};
-    AUTO(sw_text) char *room = sw_alloc(1, sizeof(struct page));
-    struct page *page = (struct page *)room;
     int r = last ? put_forget(copy, last) : 0; /* keeps the number that was given last */
-    do {
-        page->n = 0;
-        if (r == 0)
-            r = copy->from->ops->jobs(copy->from->store, &query, on_listed, page);
-        for (size_t i = 0; r == 0 && i < page->n; i++)
-            r = take_job(copy, page->jobs[i]);
-        query.before = page->n ? page->jobs[page->n - 1] : 0;
-    } while (r == 0 && page->n == PAGE && query.before > 1);
-    return r;
+    return r == 0 ? place_jobs(copy->from, last + 1, on_job, copy) : r;
 }
 
 static int take_secrets(struct copy *copy)

@@ -1,5 +1,5 @@
 /* Which store a name means, and taking it for oneself. Called by the tools and, for the mark of a
- * half copy, at start; reads and writes no row. */
+ * half copy, at start; lists jobs and writes no row. */
 #include "broker/place.h"
 
 #include "base/io.h"
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define NAME_MAX_BYTES 4096
+#define PAGE           1000 /* jobs that are listed at a time */
 #define HALF           "half_copied"
 
 /* The first line: a URI with a password must not be on a command line. */
@@ -70,6 +71,33 @@ int place_claim(struct place *place, struct sw_err *err)
         r = place->ops->claim(place->store, &place->epoch, err);
     if (r < 0)
         place_close(place);
+    return r;
+}
+
+struct page {
+    uint64_t jobs[PAGE];
+    size_t n;
+};
+
+static int on_listed(void *arg, const struct sw_row *row)
+{
+    struct page *page = arg;
+    page->jobs[page->n++] = row->of.job.job;
+    return 0;
+}
+
+int place_jobs(struct place *place, uint64_t before, int (*fn)(void *arg, uint64_t job), void *arg)
+{
+    struct sw_job_query query = {.before = before, .limit = PAGE};
+    struct page page;
+    int r;
+    do {
+        page.n = 0;
+        r = place->ops->jobs(place->store, &query, on_listed, &page);
+        for (size_t i = 0; r == 0 && i < page.n; i++)
+            r = fn(arg, page.jobs[i]);
+        query.before = page.n ? page.jobs[page.n - 1] : 0;
+    } while (r == 0 && page.n == PAGE && query.before > 1);
     return r;
 }
 

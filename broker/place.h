@@ -21,6 +21,11 @@ int place_read(struct place *, struct sw_err *err);
 /* As its only writer, with an epoch of at least place->epoch. -EBUSY when a broker works on it. */
 int place_claim(struct place *, struct sw_err *err);
 
+/* Every job before `before` (0: every one), the newest first. Listed by pages and called between
+ * them: a walk must not be under way while its job is changed. Non-zero stops it and is returned.
+ */
+int place_jobs(struct place *, uint64_t before, int (*fn)(void *arg, uint64_t job), void *arg);
+
 /* A store is marked while it is filled: half a copy is never started on. */
 int place_mark(struct place *, bool half);
 int place_whole(const struct sw_store_ops *, struct sw_store *, struct sw_err *err);
