@@ -154,6 +154,7 @@ struct broker {
     struct devices devices;
     struct kinds kinds;
     struct disk disk;
+    struct stall stall;
     struct holdings holdings;
     struct retention retention;
     struct card *cards;

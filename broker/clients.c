@@ -58,12 +58,14 @@ struct request *client_remember(struct broker *broker,
         client_error(broker, request, "busy", "too many requests are waiting: try again later");
         return NULL;
     }
-    if (!is_query(type) && journal_full(broker->journal)) {
+    const char *stall = stall_refuses(broker);
+    if (!is_query(type) && (stall || journal_full(broker->journal))) {
         const char *disk = journal_waits_for_room(broker->journal) ? disk_words(broker) : NULL;
         if (disk)
             client_error(broker, request, "disk_full", "%s", disk);
         else
-            client_error(broker, request, "busy", "the store is behind: try again later");
+            client_error(broker, request, "busy", "%s",
+                         stall ? stall : "the store is behind: try again later");
         return NULL;
     }
     if (message)
@@ -76,6 +78,11 @@ void client_look_up(struct broker *broker,
                     const struct history_request *ask)
 {
     struct history_request copy = *ask;
+    const char *stall = stall_refuses(broker);
+    if (stall) {
+        client_error(broker, request, "busy", "%s", stall);
+        return;
+    }
     copy.ref = request->id;
     if (history_ask(broker->history, &copy) < 0)
         client_error(broker, request, "busy", "too many look-ups are waiting: try again later");

@@ -117,7 +117,7 @@ void client_get_stats(struct broker *broker, const struct peer *peer, const void
     struct request *request = request_new(broker, SW_MSG_GET_STATS, get->ref);
     struct core_memory memory;
     core_memory(broker->core, &memory);
-    const char *disk_error = disk_words(broker);
+    const char *disk_error = disk_words(broker), *store_error = stall_words(broker);
     double online = 0;
     for (size_t i = 0; i < broker->devices.n; i++)
         online += broker->devices.by_index[i]->session != 0;
@@ -141,6 +141,7 @@ void client_get_stats(struct broker *broker, const struct peer *peer, const void
     struct sw_msg_stats stats = {.ref = get->ref,
                                  .version = sw_str_of(SHADOW_VERSION),
                                  .store = sw_str_of(broker->ops->scheme),
+                                 .store_error = sw_str_of(store_error ? store_error : ""),
                                  .disk_error = sw_str_of(disk_error ? disk_error : ""),
                                  .rows = rows,
                                  .n_rows = SW_COUNT(rows)};

@@ -20,6 +20,17 @@ struct disk {
 const char *disk_words(struct broker *broker);
 uint64_t disk_free(struct broker *broker);
 
+/* ---- stall.c: a store that does not answer ---- */
+struct stall {
+    bool told; /* in the log */
+    int64_t ms;
+    char words[256];
+};
+/* NULL: the store works. Else for how long it has not, and what to do. */
+const char *stall_words(struct broker *broker);
+/* The same, or NULL while it is still worth to wait for the store. */
+const char *stall_refuses(struct broker *broker);
+
 /* ---- holdings.c: what each token's jobs hold ---- */
 struct holdings {
     struct holder *by_owner;

@@ -1,8 +1,9 @@
 /* The store's only writer. Control fills batches, the actor commits them and gives them back.
- * Called by control; `run` is the only other thread, and the pipe, the handle it was started with
- * and two flags all they share. */
+ * Called by control; `run` is the only other thread, and the pipe, the handle it was started with,
+ * two flags and a time all they share. */
 #include "broker/journal.h"
 
+#include "base/clock.h"
 #include "broker/actor.h"
 #include "broker/batch.h"
 
@@ -31,6 +32,7 @@ struct journal {
     unsigned n_idle;
     unsigned away;              /* batches given to the actor and not yet back */
     atomic_bool full, given_up; /* what the threads tell each other during a commit */
+    _Atomic int64_t begun_ms;   /* the commit under way; 0: none is */
     uint64_t committed;
     int status; /* of the first commit that failed */
     struct sw_err err;
@@ -88,7 +90,9 @@ static void run(zsock_t *pipe, void *arg)
     }
     while ((batch = actor_wait(pipe))) {
         batch->err.text[0] = '\0';
+        atomic_store(&journal->begun_ms, sw_boot_ms());
         batch->status = failed ? -ECANCELED : commit(journal, batch);
+        atomic_store(&journal->begun_ms, 0);
         failed |= batch->status;
         actor_give(pipe, batch);
         while (!failed && tidy(journal) && !has_message(pipe)) {
@@ -209,6 +213,14 @@ bool journal_full(const struct journal *journal)
 bool journal_waits_for_room(struct journal *journal)
 {
     return atomic_load(&journal->full);
+}
+
+int64_t journal_stalled_ms(struct journal *journal)
+{
+    int64_t begun_ms = atomic_load(&journal->begun_ms);
+    int64_t ms = begun_ms ? sw_boot_ms() - begun_ms : 0;
+    int64_t silent_ms = journal->ops->silent_ms ? journal->ops->silent_ms(journal->store) : 0;
+    return SW_MAX(ms, silent_ms);
 }
 
 zsock_t *journal_socket(struct journal *journal)

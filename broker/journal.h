@@ -50,6 +50,9 @@ bool journal_full(const struct journal *);
 /* The disk is full, and the batch at hand is tried again until there is room. */
 bool journal_waits_for_room(struct journal *);
 
+/* For how long the store has been silent: its server, or the commit under way. 0: it is not. */
+int64_t journal_stalled_ms(struct journal *);
+
 /* To poll for reading; then call journal_committed. */
 zsock_t *journal_socket(struct journal *);
 

@@ -137,6 +137,7 @@ static void turn(struct broker *broker, const zmq_pollitem_t *items)
     if (now >= next_look) {
         look_at_peers(broker);
         disk_words(broker); /* for the log, if nobody asks */
+        stall_words(broker);
         retention_tick(broker);
         next_look = now + PEERS_LOOK_MS;
     }

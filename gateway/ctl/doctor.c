@@ -129,7 +129,9 @@ static int check_status(struct exam *exam, struct sw_err *err)
         {"broker",
          "start it (./deploy/quickstart start, or systemctl start shadow-broker); its log says "
          "why it ended"},
-        {"store", "the broker's log says more; it must not be on a full or broken disk"},
+        {"store",
+         "see that its server runs and the broker reaches it (MongoDB), or that its disk works "
+         "(SQLite); the broker's log says more"},
         {"disk", "make room where the broker's state is, or delete jobs that nobody needs"},
         {"agents",
          "start one (./deploy/quickstart start, or systemctl start shadow-agent on a device); "

@@ -65,6 +65,7 @@ int mongodb_epoch(struct sw_store *, uint32_t *ret_epoch);
  * up. What was written before it returned 0 was written by the owner of the lease. */
 int mongodb_lease_await(struct sw_store *, struct sw_err *);
 int mongodb_still_writer(struct sw_store *, struct sw_err *);
+int64_t mongodb_silent_ms(struct sw_store *);
 void mongodb_give_up(struct sw_store *);
 void mongodb_lease_end(struct sw_store *); /* NULL-safe; lets go of it, unless it is lost */
 

@@ -87,6 +87,12 @@ int mongodb_still_writer(struct sw_store *store, struct sw_err *err)
     return 0;
 }
 
+int64_t mongodb_silent_ms(struct sw_store *store)
+{
+    int64_t ms = store->lease ? sw_boot_ms() - atomic_load(&store->lease->renewed_ms) : 0;
+    return ms > RENEW_MS + AGAIN_MS ? ms : 0;
+}
+
 int mongodb_lease_await(struct sw_store *store, struct sw_err *err)
 {
     for (;;) {

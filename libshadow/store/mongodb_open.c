@@ -157,6 +157,7 @@ const struct sw_store_ops sw_store_mongodb = {
     .claim = mongodb_claim,
     .epoch = mongodb_epoch,
     .still_writer = mongodb_still_writer,
+    .silent_ms = mongodb_silent_ms,
     .give_up = mongodb_give_up,
     .commit = mongodb_commit,
     .meta_get = mongodb_meta_get,

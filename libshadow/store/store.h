@@ -95,6 +95,9 @@ struct sw_store_ops {
     /* -ESTALE with words once another writer has taken over. From any thread, never waits. NULL: a
      * lock of the system's sees to it. */
     int (*still_writer)(struct sw_store *, struct sw_err *err);
+    /* For how long the server has not answered the writer, who asks it every two seconds. From any
+     * thread, never waits. NULL: there is no server. */
+    int64_t (*silent_ms)(struct sw_store *);
     /* A claim or commit that waits for its server ends, now and from now on, with -ECANCELED. From
      * any thread or signal handler. NULL: none waits. */
     void (*give_up)(struct sw_store *);

@@ -60,6 +60,7 @@ def test_a_stalled_store_holds_up_nothing_but_changes(broker, gateway, agent, st
     taken = fill(gateway)
     assert 50 < len(taken) < 200  # three batches of 8 MiB
     a.done(job, lease, b"sum")
+    until(lambda: "has not answered" in gateway.ask("GET_STATS")["store_error"], "status tells it", limit_s=10)
     for _ in range(9):  # longer than an agent may be silent
         a.say("BEAT")
         a.expect("BEAT")
