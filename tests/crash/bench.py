@@ -4,7 +4,7 @@ starts it again, unarmed, as soon as it has ended."""
 import struct
 import threading
 
-CLASSES = ["write", "sync", "name", "send"]
+CLASSES = ["write", "sync", "name", "send", "memory"]
 GOLDEN = (5 ** 0.5 - 1) / 2
 FIRED = 8 * len(CLASSES)  # struct counts of shim.c: the counts, then the call that was chosen
 

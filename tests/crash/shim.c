@@ -1,9 +1,10 @@
-/* A disk and a network that fail when they are told to, for LD_PRELOAD into one broker, gateway or
- * agent of tests/crash. Counts the calls that change files below SHIM_UNDER (`write`, `sync`,
- * `name`) and those that send to a socket (`send`), and at call number SHIM_AT of class SHIM_CLASS
- * does what SHIM_DO says: kill-before, kill-after, tear (half a write, then the end), short,
- * ENOSPC, EIO. The counts lie in the file SHIM_COUNTS, which outlives the process. Children do not
- * inherit it. It sees what goes through symbols of libc: checked against strace by test_shim.py. */
+/* A disk, a network and a memory that fail when they are told to, for LD_PRELOAD into one broker,
+ * gateway or agent of tests/crash. Counts the calls that change files below SHIM_UNDER (`write`,
+ * `sync`, `name`), those that send to a socket (`send`) and those that ask for memory (`memory`),
+ * and at call number SHIM_AT of class SHIM_CLASS does what SHIM_DO says: kill-before, kill-after,
+ * tear (half a write, then the end), short, ENOSPC, EIO, ENOMEM, or out (ENOMEM from there on). The
+ * counts lie in the file SHIM_COUNTS, which outlives the process. Children do not inherit it. It
+ * sees what goes through symbols of libc, libc's own calls for memory among them. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +22,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum class { WRITE, SYNC, NAME, SEND, CLASSES };
-static const char *const classes[CLASSES] = {"write", "sync", "name", "send"};
+enum class { WRITE, SYNC, NAME, SEND, MEMORY, CLASSES };
+static const char *const classes[CLASSES] = {"write", "sync", "name", "send", "memory"};
 
 /* What SHIM_COUNTS holds; read by bench.py. */
 struct counts {
@@ -34,6 +35,7 @@ static struct counts unshared, *counts = &unshared;
 static char under[PATH_MAX], what_to_do[32];
 static enum class chosen = CLASSES;
 static uint64_t chosen_at;
+static bool lasts;                 /* the calls after the chosen one fail as well */
 static _Thread_local bool is_last; /* this thread's call is the chosen one, and the last */
 
 static void __attribute__((constructor)) begin(void)
@@ -42,6 +44,7 @@ static void __attribute__((constructor)) begin(void)
     const char *class = getenv("SHIM_CLASS"), *at = getenv("SHIM_AT"), *what = getenv("SHIM_DO");
     snprintf(under, sizeof under, "%s", where ? where : "");
     snprintf(what_to_do, sizeof what_to_do, "%s", what ? what : "");
+    lasts = !strcmp(what_to_do, "out");
     chosen_at = at ? strtoull(at, NULL, 10) : 0;
     for (unsigned i = 0; class && i < CLASSES; i++)
         if (!strcmp(class, classes[i]))
@@ -77,7 +80,7 @@ static int step(enum class class, const char *function, int fd, const char *name
 {
     int before = errno;
     char path[PATH_MAX] = "";
-    if (class != SEND) {
+    if (class < SEND) {
         if (!name || name[0] != '/')
             path_of(fd, path);
         if (strncmp(name && name[0] == '/' ? name : path, under, strlen(under)) != 0)
@@ -85,16 +88,17 @@ static int step(enum class class, const char *function, int fd, const char *name
     }
     errno = before;
     uint64_t n = __atomic_add_fetch(&counts->calls[class], 1, __ATOMIC_SEQ_CST);
-    if (class != chosen || n != chosen_at)
+    if (class != chosen || n < chosen_at || (n > chosen_at && !lasts))
         return 0;
-    snprintf(counts->fired, sizeof counts->fired, "%s %.3000s %.900s", function, path,
-             name ? name : "");
+    if (n == chosen_at)
+        snprintf(counts->fired, sizeof counts->fired, "%s %.3000s %.900s", function, path,
+                 name ? name : "");
     if (!strcmp(what_to_do, "kill-before"))
         die();
     is_last = !strcmp(what_to_do, "kill-after") || !strcmp(what_to_do, "tear");
     if (!strcmp(what_to_do, "tear") || !strcmp(what_to_do, "short"))
         return 1;
-    errno = !strcmp(what_to_do, "ENOSPC") ? ENOSPC : EIO;
+    errno = class == MEMORY ? ENOMEM : !strcmp(what_to_do, "ENOSPC") ? ENOSPC : EIO;
     return is_last ? 0 : -1;
 }
 
@@ -248,4 +252,24 @@ sendto(int fd, const void *p, size_t size, int flags, const struct sockaddr *to,
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     CALL(SEND, "sendmsg", fd, NULL, , REAL(sendmsg)(fd, message, flags));
+}
+
+/* glibc's own, which need no dlsym: that one asks for memory itself */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+
+void *malloc(size_t size)
+{
+    return step(MEMORY, "malloc", -1, NULL) < 0 ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    return step(MEMORY, "calloc", -1, NULL) < 0 ? NULL : __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t size)
+{
+    return step(MEMORY, "realloc", -1, NULL) < 0 ? NULL : __libc_realloc(p, size);
 }

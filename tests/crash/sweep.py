@@ -17,9 +17,9 @@ RESULTS = ROOT / "build-test" / "crash"
 
 
 class Sweep:
-    def __init__(self, name, actions, budget_s):
+    def __init__(self, name, actions, budget_s, roles=ROLES):
         """`actions`: {class: what to do at its calls}."""
-        self.actions = actions
+        self.actions, self.roles = actions, roles
         self.is_long = bool(os.environ.get("SHADOW_LONG"))
         self.until = time.monotonic() + (1e9 if self.is_long else budget_s)
         self.seed = int(os.environ.get("SHADOW_SEED") or random.randrange(1 << 32))
@@ -32,7 +32,7 @@ class Sweep:
 
     def points(self, world):
         """All points of one round of the job, as counted now."""
-        found = [(role, kind, n, what) for role in ROLES for kind, count in world.count(role).items()
+        found = [(role, kind, n, what) for role in self.roles for kind, count in world.count(role).items()
                  for n in range(1, count + 1) for what in self.actions.get(kind, ())]
         self.total = len(found)
         return found
@@ -43,6 +43,8 @@ class Sweep:
         lines = self.file.read_text().splitlines() if self.file.exists() else []
         known = {tuple(json.loads(line)["point"]) for line in lines}
         left = [point for point in evenly(points, self.chance) if point not in known]
+        if len(points) > LONG_POINTS:  # more than can be visited
+            left = left[:max(0, LONG_POINTS - len(lines))]
         more = max(0, LONG_POINTS - len(lines) - len(left))
         print(f"{len(lines)} points in {self.file}")
         return left + self.chance.choices(points, k=more)
