@@ -57,8 +57,9 @@ struct sw_store {
     int checkpoint_at; /* pages at which the next checkpoint is tried */
 };
 
-/* sqlite_schema.c: makes or migrates the tables (writer, under the lock) or checks their version.
- */
+/* sqlite_schema.c: refuses what is newer or another program's, before anything is written; makes or
+ * migrates the tables (writer, under the lock); or checks that they are of this version. */
+int sqlite_schema_known(struct sw_store *, struct sw_err *);
 int sqlite_schema_make(struct sw_store *, struct sw_err *);
 int sqlite_schema_check(struct sw_store *, struct sw_err *);
 int sqlite_prepare(struct sw_store *, struct sw_err *);

@@ -174,7 +174,9 @@ static int open_database(struct sw_store *store, struct sw_err *err)
 
 static int try_open_writer(struct sw_store *store, struct sw_err *err)
 {
-    int r = sqlite_exec(store, writer_settings, err);
+    int r = sqlite_schema_known(store, err);
+    if (r == 0)
+        r = sqlite_exec(store, writer_settings, err);
     if (r < 0)
         return r;
     r = sqlite_lock(store, err);

@@ -100,6 +100,12 @@ static int read_version(struct sw_store *store, int64_t *ret_version, struct sw_
     return 0;
 }
 
+int sqlite_schema_known(struct sw_store *store, struct sw_err *err)
+{
+    int64_t version = 0;
+    return read_version(store, &version, err);
+}
+
 int sqlite_schema_check(struct sw_store *store, struct sw_err *err)
 {
     int64_t version = 0;

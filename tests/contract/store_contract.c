@@ -222,6 +222,8 @@ int main(int argc, char **argv)
     if (is_sqlite()) {
         memcpy(tests + n, sqlite_tests, n_sqlite_tests * sizeof *tests);
         n += n_sqlite_tests;
+        memcpy(tests + n, schema_tests, n_schema_tests * sizeof *tests);
+        n += n_schema_tests;
     }
 #ifdef SW_WITH_MONGODB
     if (!is_sqlite()) {

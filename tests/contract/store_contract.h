@@ -64,9 +64,10 @@ void mongodb_let_the_lease_go(void);
 extern const struct CMUnitTest forget_tests[];
 extern const size_t n_forget_tests;
 extern const struct CMUnitTest row_tests[], list_tests[], crash_tests[], sqlite_tests[],
-    full_tests[];
+    schema_tests[], full_tests[];
 int full_why_not(void); /* 0: small disks can be mounted; else errno */
-extern const size_t n_row_tests, n_list_tests, n_crash_tests, n_sqlite_tests, n_full_tests;
+extern const size_t n_row_tests, n_list_tests, n_crash_tests, n_sqlite_tests, n_schema_tests,
+    n_full_tests;
 
 /* Rounds of the crash test's child, run in its own process: commits numbered rows for ever and
  * writes the count to standard output after each commit. */

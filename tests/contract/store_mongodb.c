@@ -80,6 +80,59 @@ static void test_a_newer_schema_is_refused(void **state)
     }
 }
 
+static void run(const char *name, bson_t *command)
+{
+    mongoc_collection_t *of = collection(name);
+    bson_error_t error;
+    if (!mongoc_collection_command_simple(of, command, NULL, NULL, &error))
+        fail_msg("%s", error.message);
+    bson_destroy(command);
+    mongoc_collection_destroy(of);
+}
+
+/* What a database of schema 0 looks like: a migration that stopped before its end. Its rows are
+ * there, no reader takes it for whole, the next writer makes what is missing. */
+static void test_a_migration_that_was_interrupted_is_ended(void **state)
+{
+    (void)state;
+    uint8_t body[8];
+    uint32_t epoch;
+    struct sw_store *store = open_writer(&epoch);
+    struct sw_row rows[] = {job_row(1, 1, "hash", 0), numbered(0, body, sizeof body),
+                            device_row("d", "x")};
+    rows[0].of.job.key = "owner:key";
+    commit_ok(store, rows, SW_COUNT(rows));
+    assert_int_equal(ops->meta_put(store, "token_key", "secret", 6), 0);
+    ops->close(store);
+    for (int version = 0; version < 2; version++) { /* with a document that says 0, and without */
+        run("jobs", BCON_NEW("dropIndexes", "jobs", "index", "key"));
+        run("meta", BCON_NEW("delete", "meta", "deletes", "[", "{", "q", "{", "_id", "schema", "}",
+                             "limit", BCON_INT32(1), "}", "]"));
+        if (version == 0)
+            change("meta", BCON_NEW("_id", "schema"),
+                   BCON_NEW("$set", "{", "version", BCON_INT64(0), "}"));
+        struct sw_err err = {""};
+        assert_int_equal(ops->open(place, false, &store, &err), -ENOENT);
+        assert_true(*err.text);
+        store = open_writer(&epoch);
+        assert_int_equal(epoch, 2 + version);
+        struct seen seen = {0};
+        assert_int_equal(ops->job_by_key(store, "owner:key", see, &seen), 0);
+        ASSERT_IDS(&seen, 1);
+        seen = (struct seen){0};
+        assert_int_equal(ops->chunks(store, 1, 0, 0, see, &seen), 0);
+        ASSERT_IDS(&seen, 0);
+        AUTO_BUF struct sw_buf secret = {0};
+        assert_int_equal(ops->meta_get(store, "token_key", &secret), 0);
+        assert_int_equal(secret.size, 6);
+        struct sw_row second = job_row(2, 1, "hash", 0);
+        second.of.job.key = "owner:key"; /* one job a key: by the index that was missing */
+        assert_int_equal(ops->commit(store, &second, 1, &err), -EEXIST);
+        ops->close(store);
+        ops->close(open_reader());
+    }
+}
+
 static void test_words_never_hold_the_password(void **state)
 {
     (void)state;
@@ -212,6 +265,7 @@ static void test_a_forget_stands_alone(void **state)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, place_make, place_remove)
 const struct CMUnitTest mongodb_tests[] = {
     CASE(test_a_newer_schema_is_refused),
+    CASE(test_a_migration_that_was_interrupted_is_ended),
     CASE(test_words_never_hold_the_password),
     CASE(test_a_forget_that_was_interrupted_is_ended),
     CASE(test_nothing_of_a_later_epoch_is_replaced),

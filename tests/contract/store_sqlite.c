@@ -36,28 +36,49 @@ const char *sqlite_damage(const char *folder)
     return strcmp(found, "ok") ? found : NULL;
 }
 
-static void refuse(const char *change, int code, const char *word)
+static void read_file(struct sw_buf *ret)
 {
-    ops->close(open_writer(NULL));
-    sql(place, change);
+    char path[4200];
+    snprintf(path, sizeof path, "%s/store.sqlite", place);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    uint8_t *at = sw_buf_reserve(ret, 1 << 20);
+    ret->size = fread(at, 1, 1 << 20, f);
+    fclose(f);
+    assert_true(ret->size > 0);
+}
+
+/* Neither a writer nor a reader takes it, or changes a byte of it. */
+static void refused(int code, const char *word)
+{
+    AUTO_BUF struct sw_buf before = {0}, after = {0};
+    read_file(&before);
     for (int writer = 0; writer < 2; writer++) {
         struct sw_store *store = NULL;
         struct sw_err err = {""};
         assert_int_equal(ops->open(place, writer, &store, &err), -code);
         assert_non_null(strstr(err.text, word));
     }
+    read_file(&after);
+    assert_int_equal(after.size, before.size);
+    assert_memory_equal(after.data, before.data, before.size);
 }
 
 static void test_a_newer_schema_is_refused(void **state)
 {
     (void)state;
-    refuse("PRAGMA user_version = 999", EPROTONOSUPPORT, "newer");
+    ops->close(open_writer(NULL));
+    sql(place, "PRAGMA user_version = 999");
+    refused(EPROTONOSUPPORT, "newer");
 }
 
 static void test_the_database_of_another_program_is_refused(void **state)
 {
     (void)state;
-    refuse("PRAGMA application_id = 7", EBADMSG, "another program");
+    sql(place, "CREATE TABLE notes (text)");
+    refused(EBADMSG, "another program");
+    sql(place, "PRAGMA application_id = 7");
+    refused(EBADMSG, "another program");
 }
 
 static void test_a_file_that_is_no_database_is_refused(void **state)
