@@ -111,8 +111,11 @@ static int gateway_add(struct sw_buf *list, char *url, struct sw_err *err)
     size_t n = strlen(url);
     while (n && url[n - 1] == '/')
         url[--n] = 0;
-    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-        return sw_fail(err, EINVAL, "gateway `%s`: expected http://HOST:PORT or https://…",
+    if ((strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) ||
+        strpbrk(url, " \t"))
+        return sw_fail(err, EINVAL,
+                       "gateway `%s`: expected http://HOST:PORT or https://…, several "
+                       "with commas",
                        text_short(url, CTL_NAME_BYTES).text);
     sw_buf_printf(list, "%s%s", list->size ? "," : "", url);
     return 0;

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define EXAM_MS 5000 /* in all: a link that needs longer is broken */
+#define EXAM_MS                                                                                    \
+    5000 /* for the gateway, and for what is behind it: a link that needs longer is broken */
 
 struct exam {
     struct ctl *ctl;
@@ -74,15 +75,11 @@ static void check_token(struct exam *exam)
 /* False when nothing behind it can be asked. */
 static bool check_gateway(struct exam *exam)
 {
-    AUTO_ANSWER struct http_answer answer = {0};
-    struct sw_err err = {0};
-    struct http_request request = {.method = "GET", .path = "/healthz", .once = true};
-    int r = http_call(exam->ctl->http, &request, &answer, &err);
-    bool is_there = answer.status != 0;
-    found(exam, "gateway", is_there, is_there ? "answers" : err.text,
+    AUTO_BUF struct sw_buf detail = {0};
+    bool is_there = http_find(exam->ctl->http, EXAM_MS, &detail);
+    found(exam, "gateway", is_there, (const char *)detail.data,
           "start it (./deploy/quickstart start, or systemctl start shadow-gateway), or correct the "
           "address");
-    (void)r;
     return is_there;
 }
 
@@ -135,7 +132,8 @@ static int check_status(struct exam *exam, struct sw_err *err)
         {"disk", "make room where the broker's state is, or delete jobs that nobody needs"},
         {"agents",
          "start one (./deploy/quickstart start, or systemctl start shadow-agent on a device); "
-         "`shadowctl devices` says why one does not work"},
+         "`shadowctl devices` says why one does not work; the log of one that runs says whether it "
+         "finds a broker of its `broker` list"},
     };
     AUTO_ANSWER struct http_answer answer = {0};
     int r = http_get(exam->ctl->http, "/api/status", &answer, err);
@@ -161,10 +159,10 @@ enum ctl_exit verb_doctor(struct ctl *ctl, const struct call *call)
     struct sw_err err = {0};
     int r = 0;
     (void)call;
-    http_deadline(ctl->http, EXAM_MS);
     check_config(&exam);
     check_token(&exam);
     bool is_there = check_gateway(&exam);
+    http_deadline(ctl->http, EXAM_MS);
     if (is_there)
         r = check_status(&exam, &err);
     if (r && !exam.broken)

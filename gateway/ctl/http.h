@@ -33,6 +33,10 @@ void http_be_patient(struct http *http);
 /* Nothing goes on longer than `ms` from now, and no words advise `shadowctl doctor`. */
 void http_deadline(struct http *http, int64_t ms);
 
+/* Asks the list's gateways in turn, each for its share of what is left of `ms`, until one answers.
+ * ret_words: what became of each. */
+bool http_find(struct http *http, int64_t ms, struct sw_buf *ret_words);
+
 /* Bytes to send, readable again at any offset: a broken upload goes on where the server is. */
 struct http_source {
     uint64_t size;

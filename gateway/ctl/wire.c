@@ -66,6 +66,30 @@ bool http_follow(struct http *http)
     return ++http->failed % http->n_gateways != 0;
 }
 
+bool http_find(struct http *http, int64_t ms, struct sw_buf *ret_words)
+{
+    int64_t end_ms = sw_boot_ms() + ms;
+    for (size_t left = http->n_gateways; left; left--) {
+        AUTO_ANSWER struct http_answer answer = {0};
+        struct sw_err err = {0};
+        struct http_request request = {.method = "GET", .path = "/healthz", .once = true};
+        const char *base = http->base;
+        http_deadline(http, SW_MAX(end_ms - sw_boot_ms(), (int64_t)0) / (int64_t)left);
+        (void)http_call(http, &request, &answer, &err); /* 503 is an answer */
+        if (http->n_gateways > 1)
+            sw_buf_printf(ret_words, "%s%s: ", ret_words->size ? "; " : "", base);
+        if (answer.status)
+            sw_buf_printf(ret_words, "answers");
+        else
+            sw_buf_printf(ret_words, "%s", http->n_gateways > 1 ? http->words : err.text);
+        if (answer.status || interrupted())
+            return answer.status != 0;
+        if (http->base == base)
+            http_follow(http); /* it stands still */
+    }
+    return false;
+}
+
 static bool header_is(const char *line, size_t n, const char *name, const char **ret_value)
 {
     size_t size = strlen(name);

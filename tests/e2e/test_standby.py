@@ -202,6 +202,9 @@ def test_a_second_gateway_takes_over_in_the_middle_of_a_job(start_system, folder
     second.wait_log("gateway ready", limit_s=TAKEOVER_S)
     print(f"covered: a gateway's kill -9, the other works after {time.monotonic() - begin:.2f} s")
     end_job(process, work, names, folder / "out")
+    told = json.loads(system.ctl("--json", "--gateway", env["SHADOW_GATEWAY"], "doctor").stdout)
+    link = next(link for link in told["links"] if link["link"] == "gateway")
+    assert link["ok"] and system.url in link["detail"], "which of them is away"
 
 
 def test_they_take_each_others_place_again_and_again(working):
