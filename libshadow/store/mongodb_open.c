@@ -57,6 +57,8 @@ void mongodb_collections(const struct sw_store *store,
 {
     mongoc_write_concern_t *write = mongoc_write_concern_new();
     mongoc_read_concern_t *read = mongoc_read_concern_new();
+    /* whatever the URI says: a secondary is behind what was acknowledged */
+    mongoc_read_prefs_t *primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
     mongoc_write_concern_set_wmajority(write, MONGODB_TIMEOUT_MS);
     mongoc_write_concern_set_journal(write, true);
     mongoc_read_concern_set_level(read, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
@@ -64,9 +66,11 @@ void mongodb_collections(const struct sw_store *store,
         ret[i] = mongoc_client_get_collection(client, mongodb_database(store), names[i]);
         mongoc_collection_set_write_concern(ret[i], write);
         mongoc_collection_set_read_concern(ret[i], read);
+        mongoc_collection_set_read_prefs(ret[i], primary);
     }
     mongoc_write_concern_destroy(write);
     mongoc_read_concern_destroy(read);
+    mongoc_read_prefs_destroy(primary);
 }
 
 static void start_driver(void)
