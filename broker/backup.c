@@ -7,6 +7,8 @@
 #include "broker/broker.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -113,12 +115,44 @@ static int take_rows(struct backup *backup)
     return r < 0 ? r : copy_rows(&backup->from, &backup->to, &backup->count->rows, backup->err);
 }
 
+/* Whether the folder is the state folder or lies in it: the copy would be swept at the next start,
+ * or be taken for the state itself. */
+static bool lies_in(const char *folder, const char *state)
+{
+    AUTO(sw_text) char *inner = realpath(folder, NULL), *outer = realpath(state, NULL);
+    size_t n = outer ? strlen(outer) : 0;
+    return inner && outer && !strncmp(inner, outer, n) && (inner[n] == '/' || !inner[n]);
+}
+
+/* New, or without a store; nothing is made elsewhere. */
+static int make_folder(const char *state, const char *folder, struct sw_err *err)
+{
+    bool made = mkdir(folder, 0750) == 0;
+    AUTO_FD int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return sw_fail(err, errno, "backup folder %s: %s", folder, strerror(errno));
+    if (lies_in(folder, state)) {
+        if (made)
+            rmdir(folder);
+        return sw_fail(err, EINVAL, "backup folder %s: it must not lie in the state folder",
+                       folder);
+    }
+    if (faccessat(fd, "store.sqlite", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return sw_fail(err, EEXIST,
+                       "backup folder %s: not empty, a state or backup is in it; name a new one",
+                       folder);
+    return 0;
+}
+
 static int open_folders(struct backup *backup, const char *state, const char *folder)
 {
     struct stat about;
     if (stat(state, &about) < 0)
         return sw_fail(backup->err, errno, "%s: %s", state, strerror(errno));
-    int r = state_open(state, &backup->from_state_fd, &backup->from_jobs_fd, backup->err);
+    int r = make_folder(state, folder, backup->err);
+    if (r < 0)
+        return r;
+    r = state_open(state, &backup->from_state_fd, &backup->from_jobs_fd, backup->err);
     return r < 0 ? r : state_open(folder, &backup->to_state_fd, &backup->to_jobs_fd, backup->err);
 }
 

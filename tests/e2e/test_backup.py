@@ -69,6 +69,9 @@ def test_a_system_starts_on_its_backup(start_system, folder):
     rows.close()
     assert 2 <= taken < len(FILES)
     assert "not empty" in tool(system, "--store", system.store, "--backup", backup, status=1)
+    for inside in (system.state, system.state / "jobs" / "copy"):
+        assert "must not lie in the state" in tool(system, "--store", system.store, "--backup", inside, status=1)
+    assert not (system.state / "jobs" / "copy").exists()
 
     system.ctl("wait", running)  # the original goes on, and what it does is none of the backup's
     for job in (small, large, running):
