@@ -9,7 +9,8 @@ import tempfile
 import threading
 from pathlib import Path
 
-TRACE = re.compile(r"chunk (given|done) job=(\d+) chunk=(\d+)")
+TRACE = re.compile(rb"chunk (given|done) job=(\d+) chunk=(\d+)")
+EVENTS = {"submit": "key", "ack": "key", "result": "job", "delete": "job", "deleted": "job"}
 DONE = 3  # a chunk's state in the store: checked against REST by test_oracle.py
 
 
@@ -35,7 +36,9 @@ class Oracle:
         self.path = path
         self._file = path.open("a")
         self._lock = threading.Lock()
-        self._read = 0  # how much of the broker's log was looked at
+        self._read = 0  # how many bytes of the broker's log were looked at
+        self._written = {event: {} for event in EVENTS}  # what the file holds: {event: {key or job: its line}}
+        self._seen = 0  # bytes of the file that are in there
         self.committed = set()  # chunks that were durable at some moment
         self.done = set()  # chunks that the broker called done
         self.runs = 0
@@ -52,11 +55,14 @@ class Oracle:
 
     def follow(self, broker):
         """Reads on in the broker's log: no committed chunk is given out, none is committed twice."""
-        log = broker.log()
-        for match in TRACE.finditer(log, self._read):
-            self._read = match.end()
+        with broker.log_path.open("rb") as log:
+            log.seek(self._read)
+            news = log.read()
+        news = news[:news.rfind(b"\n") + 1]
+        self._read += len(news)
+        for match in TRACE.finditer(news):
             key = int(match[2]), int(match[3])
-            if match[1] == "given":
+            if match[1] == b"given":
                 self.runs += 1
                 if key in self.committed:
                     self.fault("doubled", f"chunk {key} was given out after it was committed")
@@ -79,16 +85,22 @@ class Oracle:
                 self.fault("lost", f"chunk {key} was called done and is not in the store")
         self.committed |= stored
 
+    def read_on(self):
+        """Takes in what was written down since it was last called."""
+        with self.path.open("rb") as file:
+            file.seek(self._seen)
+            news = file.read()
+        self._seen += len(news)
+        for line in map(json.loads, news.splitlines()):
+            if line["event"] in EVENTS:
+                self._written[line["event"]][line[EVENTS[line["event"]]]] = line
+
     def check(self, state, store=None):
         """Everything that was written down against the store (in the folder `store`, if not in `state`) and the files;
         the counts."""
-        lines = [json.loads(line) for line in self.path.read_text().splitlines()]
+        self.read_on()
         jobs, chunks = read_store(store or state)
-        submitted = {line["key"] for line in lines if line["event"] == "submit"}
-        acked = {line["key"]: line["job"] for line in lines if line["event"] == "ack"}
-        finished = {line["job"] for line in lines if line["event"] == "result"}
-        asked_away = {line["job"] for line in lines if line["event"] == "delete"}
-        gone = {line["job"] for line in lines if line["event"] == "deleted"}
+        submitted, acked, finished, asked_away, gone = self._written.values()
         by_key = {}
         for job, (key, is_final) in jobs.items():
             name = next((k for k in submitted if key.endswith(k)), None)
@@ -99,7 +111,8 @@ class Oracle:
             by_key[name] = job
             if job in finished and not is_final:
                 self.fault("lost", f"job {job} was shown as ended and is not")
-        for key, job in acked.items():
+        for key, line in acked.items():
+            job = line["job"]
             if job not in asked_away and by_key.get(key) != job:
                 self.fault("lost", f"job {job} was acknowledged and is not in the store")
             if job in gone and job in jobs:

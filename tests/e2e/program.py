@@ -21,7 +21,7 @@ class Program:
         self.log_path = log_path
         self.env = env or {}
         self.process = None
-        self._log = b""  # everything it ever wrote, across restarts
+        self._log = bytearray()  # everything it ever wrote, across restarts
         self._written = threading.Condition()
         self._copier = None
 
