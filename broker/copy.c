@@ -59,6 +59,18 @@ static int put_forget(struct copy *copy, uint64_t job)
     return put(copy, &(struct sw_row){.kind = SW_ROW_FORGET, .of.job.job = job});
 }
 
+/* All of it at once: what a FORGET leaves for later would hide the rows that are put anew. */
+static int forget(struct copy *copy, uint64_t job)
+{
+    bool more = copy->to->ops->tidy != NULL;
+    int r = put_forget(copy, job);
+    if (r == 0)
+        r = flush(copy);
+    while (r == 0 && more)
+        r = copy->to->ops->tidy(copy->to->store, &more, copy->err);
+    return r;
+}
+
 static int on_row(void *arg, const struct sw_row *row)
 {
     struct copy *copy = arg;
@@ -123,7 +135,7 @@ static int take_job(struct copy *copy, uint64_t job)
             return 0;
         }
         copy->count = before;
-        r = put_forget(copy, job);
+        r = forget(copy, job);
         if (r < 0)
             return r;
     }
@@ -189,8 +201,18 @@ static int on_any(void *arg, const struct sw_row *row)
     return 0;
 }
 
-static int is_empty(struct place *place, struct sw_err *err)
+static int on_half(void *arg, uint64_t job)
 {
+    return forget(arg, job);
+}
+
+/* A copy that was not finished is made again in its place. */
+static int make_room(struct copy *copy)
+{
+    struct place *place = copy->to;
+    struct sw_err *err = copy->err;
+    if (place_whole(place->ops, place->store, NULL) == -EBADMSG)
+        return place_jobs(place, 0, on_half, copy);
     AUTO_BUF struct sw_buf secret = {0};
     uint64_t last = 0;
     bool any = false;
@@ -200,7 +222,8 @@ static int is_empty(struct place *place, struct sw_err *err)
     if (r == 0)
         r = place->ops->meta_get(place->store, "token_key", &secret);
     if (r == 0 && (any || last || secret.size))
-        return sw_fail(err, EEXIST, "the store to copy into is not empty");
+        return sw_fail(err, EEXIST,
+                       "the store to copy into is not empty: name a new database or file");
     return r;
 }
 
@@ -208,7 +231,7 @@ static int copy_all(struct copy *copy)
 {
     uint8_t devices[ROW_SUM_BYTES];
     uint64_t last = 0;
-    int r = is_empty(copy->to, copy->err);
+    int r = make_room(copy);
     if (r == 0)
         r = place_mark(copy->to, true);
     if (r == 0)

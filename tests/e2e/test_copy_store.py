@@ -1,5 +1,5 @@
 """`shadow-broker --copy-store FROM TO`: a system goes on with its rows in another store as if nothing had been; a store
-in use, a second copy into the same place and half a copy are refused."""
+in use, a second copy into the same place is refused, half a copy is made again."""
 
 import sqlite3
 import subprocess
@@ -90,7 +90,11 @@ def test_a_system_goes_on_with_its_rows_in_another_store(system, rest, ctl, pair
 
 @pytest.mark.parametrize("pair", PAIRS[:1], indirect=True)
 def test_half_a_copy_is_never_started_on(start_system, pair):
-    system = start_system(agents=0)
+    """It is made again in its place, also over a job so large that forgetting it takes several pieces."""
+    system = start_system(agents=1)
+    inputs = [{"name": str(i), "data": "x"} for i in range(5000)]
+    job = system.rest().post("/api/jobs", json={"type": "hash", "inputData": inputs, "chunkCount": 5000}).json()["job"]["jobId"]
+    system.ctl("wait", job)
     system.broker.stop()
     tool(system, "--copy-store", *pair)
     with sqlite3.connect(pair[1].split(":")[1]) as copy:
@@ -100,6 +104,10 @@ def test_half_a_copy_is_never_started_on(start_system, pair):
     with pytest.raises(AssertionError, match="a copy that was not finished"):
         system.broker.start()
     assert "not finished" in tool(system, "--copy-store", pair[1], f"{pair[1]}2", status=1)
+    assert "1 jobs, 1 inputs, 5000 chunks" in tool(system, "--copy-store", *pair)
+    assert "not empty" in tool(system, "--copy-store", *pair, status=1)
+    system.broker.start()
+    assert system.rest().get(f"/api/jobs/{job}").json()["job"]["completedChunks"] == 5000
 
 
 @pytest.mark.parametrize("pair", PAIRS[:1], indirect=True)
