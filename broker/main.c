@@ -117,7 +117,7 @@ static int open_links(struct broker *broker, struct sw_err *err)
 {
     AUTO(sw_text) char *control = NULL;
     if (asprintf(&control, "tcp://%s:%d", broker->config.listen, (int)broker->config.port) < 0)
-        return -ENOMEM;
+        return sw_fail(err, ENOMEM, "no memory");
     broker->control = sw_link_bind(control, &broker->keys, "control", 1, SW_CONTROL_BYTES_MAX, err);
     return broker->control ? 0 : -EADDRINUSE;
 }
@@ -126,7 +126,7 @@ static int open_data(struct broker *broker, struct sw_err *err)
 {
     AUTO(sw_text) char *endpoint = NULL;
     if (asprintf(&endpoint, "tcp://%s:%d", broker->config.listen, (int)broker->config.port + 1) < 0)
-        return -ENOMEM;
+        return sw_fail(err, ENOMEM, "no memory");
     struct data_setup setup = {
         .state_fd = broker->state_fd, .endpoint = endpoint, .keys = broker->keys};
     memcpy(setup.token_key, broker->token_key, sizeof setup.token_key);

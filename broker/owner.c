@@ -39,7 +39,7 @@ int owner_become(const char *folder, struct sw_err *err)
 static int become_owner_of_parent(const char *file, struct sw_err *err)
 {
     AUTO(sw_text) char *path = strdup(file);
-    return path ? owner_become(dirname(path), err) : -ENOMEM;
+    return path ? owner_become(dirname(path), err) : sw_fail(err, ENOMEM, "no memory");
 }
 
 static void go_back(uid_t uid, gid_t gid)

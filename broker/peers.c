@@ -112,7 +112,7 @@ static int own_keys(int keys_fd, struct sw_keys *ret_keys, struct sw_err *err)
 {
     AUTO(sw_text) char *path = NULL;
     if (asprintf(&path, "/proc/self/fd/%d/broker.key", keys_fd) < 0)
-        return -ENOMEM;
+        return sw_fail(err, ENOMEM, "no memory");
     if (faccessat(keys_fd, "broker.key", F_OK, 0) == 0)
         return sw_keys_read(path, ret_keys, err);
     int r = sw_keys_make(ret_keys);

@@ -21,6 +21,7 @@ class Program:
         self.log_path = log_path
         self.env = env or {}
         self.process = None
+        self.reports = REPORTS  # what it must never write
         self._log = bytearray()  # everything it ever wrote, across restarts
         self._written = threading.Condition()
         self._copier = None
@@ -132,5 +133,5 @@ class Program:
 
     def check(self):
         """Fails if it wrote a sanitizer report or a failed assertion."""
-        found = REPORTS.search(self.log())
+        found = self.reports.search(self.log())
         assert not found, f"{self.name} reports {found.group()}:\n{self.log()}"
