@@ -70,17 +70,6 @@ static void bare_hop(uint32_t n)
     zsock_destroy(&zap);
 }
 
-static uint64_t completed(zsock_t *client, uint64_t job, bool *ret_final)
-{
-    struct sw_msg_get_jobs get = {.ref = 2, .job = job};
-    client_say(client, SW_MSG_GET_JOBS, &get, NULL, 0);
-    const struct sw_message *answer = client_hear(client, 60000);
-    if (!answer || answer->type != SW_MSG_JOBS || answer->of.jobs.n_rows != 1)
-        exit(1);
-    *ret_final = sw_str_is(answer->of.jobs.rows[0].status, "completed");
-    return answer->of.jobs.rows[0].completed_chunks;
-}
-
 static double children_cpu_s(void)
 {
     struct rusage usage;
@@ -103,7 +92,7 @@ static void run_job(struct fleet *fleet, zsock_t *client, uint64_t job, const ch
     struct timespec pause = {0, 20000000}; /* this is a bench: the job's end is not announced */
     double start = bench_now_s(), cpu = bench_cpu_s(fleet->broker_pid);
     uint64_t n, stored = bench_store_bytes(fleet);
-    for (bool final = false; !final; n = completed(client, job, &final))
+    for (bool final = false; !final; n = fleet_completed(client, job, &final))
         nanosleep(&pause, NULL);
     double took = bench_now_s() - start, broker = bench_cpu_s(fleet->broker_pid) - cpu;
     cpu = children_cpu_s();

@@ -53,23 +53,31 @@ static int add_disk(const char *path, const struct stat *about, int kind, struct
     return 0;
 }
 
+static uint64_t bytes_below(const char *path)
+{
+    disk_bytes = 0;
+    nftw(path, add_disk, 16, FTW_PHYS);
+    return disk_bytes;
+}
+
 uint64_t bench_store_bytes(const struct fleet *fleet)
 {
     static const char *const names[] = {"store.sqlite", "store.sqlite-wal"};
     const char *folder = getenv("SHADOW_BENCH_STORE_FOLDER"); /* of a server of the bench's own */
-    disk_bytes = 0;
-    if (folder) {
-        nftw(folder, add_disk, 16, FTW_PHYS);
-        return disk_bytes;
-    }
-    for (size_t i = 0; i < SW_COUNT(names); i++) {
+    uint64_t sum = folder ? bytes_below(folder) : 0;
+    for (size_t i = 0; !folder && i < SW_COUNT(names); i++) {
         char path[128];
-        struct stat about;
         snprintf(path, sizeof path, "%s/%s", fleet->state, names[i]);
-        if (stat(path, &about) == 0)
-            add_disk(path, &about, 0, NULL);
+        sum += bytes_below(path);
     }
-    return disk_bytes;
+    return sum;
+}
+
+uint64_t bench_jobs_bytes(const struct fleet *fleet)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/jobs", fleet->state);
+    return bytes_below(path);
 }
 
 static void run_broker(
@@ -235,4 +243,15 @@ uint64_t fleet_submit(zsock_t *client, const char *id, uint32_t n)
         exit(1);
     }
     return answer->of.ok.job;
+}
+
+uint64_t fleet_completed(zsock_t *client, uint64_t job, bool *ret_final)
+{
+    struct sw_msg_get_jobs get = {.ref = 2, .job = job};
+    client_say(client, SW_MSG_GET_JOBS, &get, NULL, 0);
+    const struct sw_message *answer = client_hear(client, 60000);
+    if (!answer || answer->type != SW_MSG_JOBS || answer->of.jobs.n_rows != 1)
+        exit(1);
+    *ret_final = sw_str_is(answer->of.jobs.rows[0].status, "completed");
+    return answer->of.jobs.rows[0].completed_chunks;
 }

@@ -32,13 +32,15 @@ void fleet_upload(struct fleet *fleet, uint32_t n, size_t size, char ret_id[FLEE
 uint64_t fleet_submit(zsock_t *client,
                       const char *upload,
                       uint32_t chunks); /* a hash job of it; its number */
-/* The broker process again, after fleet_stop_broker. */
+uint64_t fleet_completed(zsock_t *client, uint64_t job, bool *ret_final); /* chunks so far */
+/* The broker process again, after it was killed. */
 void fleet_start_broker(struct fleet *fleet);
 
 double bench_now_s(void);
 double bench_cpu_s(pid_t pid); /* user and system time of a process so far */
 size_t bench_rss_bytes(pid_t pid);
 uint64_t bench_store_bytes(const struct fleet *fleet); /* on disk, as far as it can be seen */
+uint64_t bench_jobs_bytes(const struct fleet *fleet);  /* of the jobs' folders */
 
 /* Sends and waits for the next message of a client. */
 void client_say(zsock_t *socket,
