@@ -36,6 +36,7 @@ def test_one_question_is_given_up_soon(ctl, gateway, fault):
         assert (b"it or its broker is away" if fault == "hang" else b"the broker does not answer") in err, err
 
 
+@pytest.mark.plain  # timing
 def test_broker_that_stays_dead_leaves_no_job_without_a_name(ctl, gateway):
     """Three at once, for each costs a minute: while it waits, while it sends, and `wait` itself."""
     gateway.hold = threading.Event()
@@ -60,18 +61,24 @@ def test_broker_that_stays_dead_leaves_no_job_without_a_name(ctl, gateway):
     gateway.hold.set()
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("fault", ["away", "hang"])
-def test_one_interrupt_ends_it(ctl, gateway, fault, sent):
+def test_one_interrupt_ends_it(ctl, gateway, fault):
+    """Both signals in one test, for until shadowctl asks again takes seconds."""
     gateway.hold = threading.Event()
     write(ctl.folder, "a", b"1")
-    process = ctl.start("compress", "a")
-    gateway.await_seen("GET /api/jobs/1")
-    gateway.breaks = {".* /api/.*": fault}
-    gateway.await_seen("GET /api/jobs/1", times=len(gateway.seen) + 1)
-    process.send_signal(sent)
-    status, _, err = end(process, 2.5)
-    assert status == 130 and b"job 1 could not be cancelled; it goes on: `shadowctl cancel 1`" in err, err
+    processes = []
+    for job in (1, 2):
+        processes.append(ctl.start("compress", "a"))
+        gateway.await_seen(f"GET /api/jobs/{job}")
+    with gateway.lock:
+        gateway.breaks = {".* /api/.*": fault}
+        before = [gateway.seen.count(f"GET /api/jobs/{job}") for job in (1, 2)]
+    for job in (1, 2):
+        gateway.await_seen(f"GET /api/jobs/{job}", times=before[job - 1] + 2)
+    for process, job, sent in zip(processes, (1, 2), (signal.SIGINT, signal.SIGTERM)):
+        process.send_signal(sent)
+        status, _, err = end(process, 2.5)
+        assert status == 130 and f"job {job} could not be cancelled; it goes on: `shadowctl cancel {job}`".encode() in err, err
     gateway.hold.set()
 
 
