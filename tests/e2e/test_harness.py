@@ -120,3 +120,18 @@ def test_a_c_test_that_is_skipped_alone_does_not_pass(tally, folder, result, std
     log = folder / "testlog.json"
     log.write_text(json.dumps({"name": "x", "result": result, "stdout": stdout, "returncode": 0}) + "\n")
     assert tally.all_passed(log) == passed
+
+
+def test_the_slowest_are_named(tally, folder, capsys):
+    count = tally.Tally()
+    log = folder / "testlog.json"
+    log.write_text("".join(json.dumps({"name": f"t{i}", "result": "OK", "stdout": "", "returncode": 0, "duration": i}) + "\n"
+                           for i in range(12)))
+    count.add_meson("build", log, None)
+    part = tally.Tally()
+    part.add_junit("build", junit(folder / "first.xml", a=None))
+    count.add(part)
+    count.report()
+    listed = capsys.readouterr().out.split("slowest: ")[1].splitlines()[:-1]
+    assert [line.split(" s ")[0].strip() for line in listed] == [f"{s}.0" for s in (11, 10, 9, 8, 7, 6, 5, 4, 3, 2)]
+    assert listed[0].endswith("11.0 s build: t11")

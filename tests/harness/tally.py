@@ -5,6 +5,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 
+SLOWEST = 10  # tests that the report names
 UNSTEADY_MAX = 3  # in one run; more are no accident of a busy machine
 
 
@@ -21,6 +22,7 @@ class Tally:
         self.shaky = []  # names of what failed first
         self.failures = []  # (name, output in full)
         self.skips = []  # (name, reason)
+        self.times = []  # (seconds, name)
 
     def ok(self, count=1):
         self.passed += count
@@ -30,6 +32,7 @@ class Tally:
         self.shaky += other.shaky
         self.failures += other.failures
         self.skips += other.skips
+        self.times += other.times
 
     def covered(self, name, output):
         """Shows what a sweep, fuzzer or random test says of its budget: its lines `covered: ...`."""
@@ -56,6 +59,7 @@ class Tally:
             name = f"{build}: {test['name'].removeprefix('shadowwork:')}"
             output = test.get("stdout", "") + test.get("stderr", "")
             self.covered(name, output)
+            self.times.append((test["duration"], name))
             cases = re.findall(r"^(ok|not ok)\b", test.get("stdout", ""), re.MULTILINE)
             is_tap = re.search(r"^1\.\.\d+$", test.get("stdout", ""), re.MULTILINE)
             if test["result"] == "SKIP":
@@ -77,6 +81,7 @@ class Tally:
                   if not c.findall("failure") + c.findall("error") + c.findall("skipped")} if again else set()
         for case in ElementTree.parse(path).iter("testcase"):
             name = f"{build}: {case.get('classname', '')}::{case.get('name')}"
+            self.times.append((float(case.get("time", 0)), name))
             problems = case.findall("failure") + case.findall("error")
             printed = [o.text or "" for o in case.findall("system-out") + case.findall("system-err")]
             self.covered(name, "\n".join(printed))
@@ -91,10 +96,11 @@ class Tally:
                 self.ok()
 
     def report(self):
-        """Prints the skips, every failure in full and the last line; the exit status."""
+        """Prints the slowest, the skips, every failure in full and the last line; the exit status."""
         if len(self.shaky) > UNSTEADY_MAX:
             self.fail("unsteady tests", f"{len(self.shaky)} tests failed, then passed when they were run again alone; "
                       f"{UNSTEADY_MAX} may:\n" + "\n".join(f"  {name}" for name in self.shaky))
+        print("slowest: " + "\n         ".join(f"{s:6.1f} s {name}" for s, name in sorted(self.times)[:-SLOWEST - 1:-1]))
         for name, reason in self.skips:
             print(f"skipped: {name}: {reason}")
         for name, output in self.failures:
