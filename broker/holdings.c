@@ -133,6 +133,14 @@ static bool is_beyond(
                  holder->live, (intmax_t)config->quota_jobs);
         return true;
     }
+    if (most && size > most) { /* waiting does not help */
+        ret->code = "too_large";
+        snprintf(ret->text, sizeof ret->text,
+                 "this brings %ju bytes, and quota-bytes allows %ju for all jobs of a token: send "
+                 "less, or have the quota raised",
+                 (uintmax_t)size, (uintmax_t)most);
+        return true;
+    }
     if (most && (holder->bytes >= most || size > most - holder->bytes)) {
         snprintf(ret->text, sizeof ret->text,
                  "the jobs of this token hold %ju bytes, and quota-bytes allows %ju: delete some "

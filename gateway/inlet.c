@@ -67,9 +67,9 @@ static int has_room(int uploads_fd, uint64_t length, struct sw_err *err)
     if (length == UINT64_MAX || length <= inlet_room(uploads_fd))
         return 0;
     return sw_fail(err, ENOSPC,
-                   "%" PRIu64 " bytes do not fit on the gateway's disk: delete jobs that nobody "
-                   "needs, or send less at once",
-                   length);
+                   "%" PRIu64 " bytes do not fit on the gateway's disk, which has room for %" PRIu64
+                   " (%u MiB stay free): delete jobs that nobody needs, or send less",
+                   length, inlet_room(uploads_fd), (unsigned)(DISK_RESERVE_BYTES >> 20));
 }
 
 int inlet_create(struct inlet *inlet, struct sw_upload **ret, struct sw_err *err)

@@ -81,6 +81,11 @@ def test_bytes_of_a_token(broker, gateway, agent):
     assert error["code"] == "quota" and "900 bytes" in error["message"], error
 
 
+def test_what_never_fits_is_not_told_to_wait(broker, gateway):
+    error = submit(gateway, bytes(1001), answer="ERROR")
+    assert error["code"] == "too_large" and "1001 bytes" in error["message"], error
+
+
 def test_rest_says_429(broker, gateway):
     broker.add_peer("gateway", "gateway", broker.state / "gateway" / "broker.key")
     broker.gateway.start()
