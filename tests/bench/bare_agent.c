@@ -1,11 +1,20 @@
-/* An agent without slots, as a child process: answers every chunk at once. For the dispatch
- * benches. */
+/* An agent without slots, as a child process: answers every chunk at once, says BYE at
+ * SIGTERM. For the dispatch and restart benches. */
 #include "tests/bench/fleet.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BATCH 1024
+
+static volatile sig_atomic_t ended;
+
+static void end(int number)
+{
+    ended = number;
+}
 
 struct bare_agent {
     zsock_t *socket;
@@ -77,7 +86,7 @@ static void run_agent(struct bare_agent *agent)
                                  .n_kernels = 1};
     client_say(agent->socket, SW_MSG_HELLO, &hello, NULL, 0);
     double beat_s = bench_now_s();
-    for (;;) {
+    while (!ended) {
         const struct sw_message *message = client_hear(agent->socket, 500);
         if (message && message->type == SW_MSG_ASSIGN)
             answer_chunks(agent, &message->of.assign);
@@ -92,6 +101,9 @@ static void run_agent(struct bare_agent *agent)
             beat_s = bench_now_s();
         }
     }
+    struct sw_msg_bye bye = {.session = agent->session, .serial = ++agent->serial};
+    client_say(agent->socket, SW_MSG_BYE, &bye, NULL, 0);
+    nanosleep(&(struct timespec){0, 200000000}, NULL); /* the library's thread sends it */
 }
 
 pid_t fleet_agent(struct fleet *fleet, const char *name, uint32_t credit, size_t output_bytes)
@@ -99,6 +111,7 @@ pid_t fleet_agent(struct fleet *fleet, const char *name, uint32_t credit, size_t
     pid_t child = fork();
     if (child != 0)
         return child;
+    signal(SIGTERM, end);
     sw_link_start(1);
     struct bare_agent agent = {
         .socket = fleet_peer(fleet, "agent", name), .credit = credit, .output_bytes = output_bytes};

@@ -43,6 +43,17 @@ static uint64_t completed_all(zsock_t *client, uint64_t first, uint32_t chunks)
     return n;
 }
 
+static bool anybody_online(zsock_t *client)
+{
+    struct sw_msg_get_agents get = {.ref = 3};
+    client_say(client, SW_MSG_GET_AGENTS, &get, NULL, 0);
+    const struct sw_message *answer = client_hear(client, 30000);
+    for (size_t i = 0; answer && i < answer->of.agents.n_rows; i++)
+        if (!sw_str_is(answer->of.agents.rows[i].status, "offline"))
+            return true;
+    return false;
+}
+
 /* An agent works until at least `done` chunks are durable; how many it were. */
 static uint64_t
 work(struct fleet *fleet, zsock_t *client, uint64_t first, uint32_t chunks, uint32_t done)
@@ -52,8 +63,10 @@ work(struct fleet *fleet, zsock_t *client, uint64_t first, uint32_t chunks, uint
     pid_t agent = fleet_agent(fleet, "worker", 1024, INPUT_BYTES);
     for (; n < done; n = completed_all(client, first, chunks))
         nanosleep(&pause, NULL);
-    kill(agent, SIGKILL);
+    kill(agent, SIGTERM); /* it says BYE: a broker waits 1.5 s for agents that it expects back */
     waitpid(agent, NULL, 0);
+    while (anybody_online(client))
+        nanosleep(&pause, NULL);
     return completed_all(client, first, chunks);
 }
 
