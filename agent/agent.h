@@ -17,7 +17,8 @@
 #define AGENT_ASK_AGAIN_MS 3000
 /* From SIGTERM until what still runs is handed back; systemd and people expect five seconds. */
 #define AGENT_DRAIN_MS 4500
-/* After a fault of this machine (no memory, no process): no new work for so long. */
+/* After a fault (no memory, no process, an output that cannot be stored): nothing begins for so
+ * long. */
 #define AGENT_PAUSE_MS 2000
 /* A message is sent when it has grown to this; the limit of the wire is 256 KiB. */
 #define AGENT_BATCH_BYTES   ((size_t)192 << 10)

@@ -90,8 +90,10 @@ static void look(struct agent *agent)
         agent->watchdog_ms = now;
         sd_notify(0, "WATCHDOG=1");
     }
-    if (agent->credit.closed && !agent->stopping && now >= agent->paused_until)
+    if (agent->credit.closed && !agent->stopping && now >= agent->paused_until) {
         agent->credit.closed = false;
+        agent->lane_free = true; /* work may wait since then */
+    }
 }
 
 static void turn(struct agent *agent, const zmq_pollitem_t *items, int signals)

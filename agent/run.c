@@ -137,6 +137,8 @@ static void take_recipe(struct agent *agent, struct lane *lane, struct recipe *r
 
 static bool has_room(const struct agent *agent, const struct lane *lane)
 {
+    if (agent->credit.closed)
+        return false; /* paused: what is held waits; of what stops nothing waits */
     if (!lane->first)
         return agent->unsent_bytes < AGENT_UNSENT_MAX * agent->n_lanes;
     return lane->expected_us < AHEAD_US && slot_count(lane->slot) < AHEAD_RUNS &&
