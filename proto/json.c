@@ -9,6 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 
+static void *allocate(size_t size)
+{
+    return sw_alloc(1, size);
+}
+
+/* jansson says the same of bytes that are no text and of memory that is out: an answer with members
+ * missing, or a name escaped that need not be. So it aborts as sw_alloc does; its sizes are bounded
+ * by those of bodies and messages. */
+__attribute__((constructor)) static void never_without_memory(void)
+{
+    json_set_alloc_funcs(allocate, sw_release);
+}
+
 /* Length of the valid UTF-8 sequence at p, 0 when there is none: jansson's own check decides. */
 static size_t utf8_length(const char *p, size_t room)
 {
@@ -139,9 +152,9 @@ static json_t *string_of(const struct sw_field *field, struct sw_str s, json_t *
         return sw_json_text(s);
     json_t *name = sw_json_name(s, &escaped);
     if (escaped) {
-        AUTO(sw_text) char *key = NULL;
-        if (asprintf(&key, "%sBytes", field->json) > 0)
-            json_object_set_new(object, key, sw_json_base64(s));
+        AUTO_BUF struct sw_buf key = {0};
+        sw_buf_printf(&key, "%sBytes", field->json);
+        json_object_set_new(object, (char *)key.data, sw_json_base64(s));
     }
     return name;
 }
