@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): glibc's names */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t size);
 void __libc_free(void *p);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 jmp_buf *refuse_abort;
 static bool counts, then_all;

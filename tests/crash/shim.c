@@ -255,9 +255,11 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 }
 
 /* glibc's own, which need no dlsym: that one asks for memory itself */
+/* NOLINTBEGIN(bugprone-reserved-identifier): glibc's names */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t size);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 void *malloc(size_t size)
 {
