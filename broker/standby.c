@@ -53,6 +53,10 @@ static int await_place(struct broker *broker, struct sw_err *err)
             await_room(&full, err);
             continue;
         }
+        if (r == -EBUSY && !broker->config.standby) {
+            struct sw_err seen = *err;
+            return sw_fail(err, EBUSY, "%s; --standby waits for its place", seen.text);
+        }
         if (!broker->config.standby || (r != -EBUSY && r != -EAGAIN))
             return r;
         if (!told) {

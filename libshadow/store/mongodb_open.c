@@ -86,7 +86,16 @@ static int read_uri(struct sw_store *store, const char *where, struct sw_err *er
     bson_error_t error;
     store->uri = mongoc_uri_new_with_error(where, &error);
     const mongoc_host_list_t *host = store->uri ? mongoc_uri_get_hosts(store->uri) : NULL;
-    if (!store->uri || (host && strchr(host->host, '@'))) /* the rest of a password */
+    if (!store->uri) {
+        size_t n = strcspn(error.message, "\"'`:%@"); /* there the driver repeats the URI */
+        while (n && error.message[n - 1] == ' ')
+            n--;
+        return sw_fail(err, EINVAL,
+                       "store: not a MongoDB URI: %.*s (mongodb://USER:PASSWORD@HOST/DATABASE; "
+                       "percent-encode what is special)",
+                       (int)SW_MIN(n, (size_t)60), error.message);
+    }
+    if (host && strchr(host->host, '@')) /* the rest of a password */
         return sw_fail(err, EINVAL,
                        "store: not a MongoDB URI (mongodb://USER:PASSWORD@HOST/DATABASE; "
                        "percent-encode what is special in a password)");

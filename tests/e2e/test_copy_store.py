@@ -123,5 +123,9 @@ def test_what_cannot_be_copied_is_refused_in_words(start_system, pair, folder):
     file.write_text("mongodb://u:secret@127.0.0.1:9/d\n")
     words = tool(system, "--copy-store", f"@{file}", pair[1], status=1)
     assert "secret" not in words and "127.0.0.1:9" in words, words
+    for uri in ("mongodb://u:se/cret@127.0.0.1:9/d", "mongodb://u:se%cret@h/d", "mongodb://u:se:cret@h/d", "mongodb://u:se@cret@h/d"):
+        file.write_text(f"{uri}\n")
+        words = tool(system, "--copy-store", f"@{file}", pair[1], status=1)
+        assert "not a MongoDB URI" in words and "cret" not in words, words
     file.write_text(f"{pair[1]}\n")
     tool(system, "--copy-store", "sqlite", f"@{file}")
