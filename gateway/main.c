@@ -256,11 +256,15 @@ int main(int argc, char **argv)
     struct sw_err err = {""};
     umask(0007); /* uploads are for the group: the broker links them */
     int r = sw_config_load(&options_program, argc, argv, &options, &err);
-    if (r == 0 && options.print_routes)
+    if (r < 0) {
+        sw_log(SW_LOG_ERROR, "configuration: %s", err.text);
+        return 2; /* its unit does not start it again */
+    }
+    if (options.print_routes)
         print_routes();
-    else if (r == 0 && (options.add_token || options.revoke_token))
+    else if (options.add_token || options.revoke_token)
         r = change_tokens(&options, &err);
-    else if (r == 0)
+    else
         r = serve(&options, &err);
     sw_config_done(&options_program, &options);
     if (r < 0)
