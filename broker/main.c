@@ -157,7 +157,8 @@ static int start(struct broker *broker, struct sw_err *err)
         r = jobs_belong(&(struct belonging){.ops = broker->ops,
                                             .store = journal_store(broker->journal),
                                             .jobs_fd = broker->jobs_fd,
-                                            .state = broker->config.state},
+                                            .state = broker->config.state,
+                                            .every = broker->config.standby}, /* it is shared */
                         err);
     if (r == 0)
         broker->zap = sw_zap_bind(err);

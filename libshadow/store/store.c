@@ -36,9 +36,21 @@ const struct sw_store_ops *sw_store_for(const char *uri, struct sw_err *err)
     if (*uri == '/' || *uri == '.')
         return &sw_store_sqlite; /* a path */
     size_t scheme = strcspn(uri, ":");
+    if (!strcmp(uri, "sqlite:")) {
+        sw_fail(err, EINVAL, "store: sqlite: wants the name of a file behind it, or no colon");
+        return NULL;
+    }
     for (size_t i = 0; i < SW_COUNT(stores); i++)
         if (strlen(stores[i].scheme) == scheme && !memcmp(stores[i].scheme, uri, scheme))
             return stores[i].ops;
+#ifndef SW_WITH_MONGODB
+    if (!strncmp(uri, "mongodb", strlen("mongodb"))) {
+        sw_fail(
+            err, EINVAL,
+            "store: this build has no MongoDB: use one made with -Dmongodb=enabled, or `sqlite`");
+        return NULL;
+    }
+#endif
     sw_fail(err, EINVAL, "store: '%.*s' is not a store this build knows; use `sqlite`%s",
             (int)SW_MIN(scheme, (size_t)24), uri, SW_COUNT(stores) > 1 ? " or mongodb://..." : "");
     return NULL;

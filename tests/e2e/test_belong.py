@@ -60,6 +60,18 @@ def test_a_store_that_is_another(waiting):
     assert [path.name for path in (system.state / "jobs").iterdir()] == ["system"]
 
 
+def test_a_standby_whose_folder_is_not_mounted(start_system):
+    """It would let none of the agents in: also where all jobs have ended, it does not take over."""
+    system = start_system(agents=1)
+    job = system.rest().post("/api/jobs?type=hash&name=a", data=b"one").json()["job"]["jobId"]
+    system.ctl("wait", job)
+    system.broker.stop()
+    jobs = system.state / "jobs"
+    jobs.rename(system.state / "mounted")
+    system.broker.command.append("--standby")
+    assert "Is it mounted?" in refusal(system.broker)
+
+
 def test_a_new_folder_for_a_store_without_work(start_system):
     system = start_system(agents=0)
     system.broker.stop()
