@@ -1,6 +1,7 @@
 """Fixtures of the crash tests."""
 
 import pytest
+from server import Server
 from world import World
 
 
@@ -16,6 +17,15 @@ def start_world(request):
     yield make
     for world in worlds:
         world.close(failed=getattr(request.node, "failed", False))
+
+
+@pytest.fixture(scope="session")
+def mongodb(tmp_path_factory):
+    """A MongoDB server for the whole run (tests/mongo/server.py), not to be harmed."""
+    server = Server(tmp_path_factory.mktemp("mongodb")).start()
+    print(f"store: {server.words}")
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -5,9 +5,14 @@ import json
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "mongo"))
+from server import venv  # noqa: E402
 
 TRACE = re.compile(rb"chunk (given|done) job=(\d+) chunk=(\d+)")
 EVENTS = {"submit": "key", "ack": "key", "result": "job", "delete": "job", "deleted": "job"}
@@ -31,9 +36,18 @@ def read_store(state):
     return jobs, chunks
 
 
+def read_mongodb(uri):
+    """The same of a MongoDB database."""
+    done = subprocess.run([venv() / "python", Path(__file__).with_name("mongo_rows.py"), uri], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    jobs, chunks = json.loads(done.stdout)
+    return {job: (key, final) for job, key, final in jobs}, {(job, chunk): state for job, chunk, state in chunks}
+
+
 class Oracle:
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, path, store="sqlite"):
+        """`store` as the broker's option."""
+        self.path, self.store = path, store
         self._file = path.open("a")
         self._lock = threading.Lock()
         self._read = 0  # how many bytes of the broker's log were looked at
@@ -76,14 +90,17 @@ class Oracle:
         """The broker is dead and not yet started again: what is in the store now must never run again, and what it
         called done is there."""
         self.follow(broker)
-        if not (state / "store.sqlite").exists():
-            return
-        jobs, chunks = read_store(state)
+        jobs, chunks = self.rows(state)
         stored = {key for key, s in chunks.items() if s == DONE}
         for key in self.done:
             if key[0] in jobs and key not in stored:
                 self.fault("lost", f"chunk {key} was called done and is not in the store")
         self.committed |= stored
+
+    def rows(self, state):
+        if self.store != "sqlite":
+            return read_mongodb(self.store)
+        return read_store(state) if (state / "store.sqlite").exists() else ({}, {})
 
     def read_on(self):
         """Takes in what was written down since it was last called."""
@@ -95,11 +112,10 @@ class Oracle:
             if line["event"] in EVENTS:
                 self._written[line["event"]][line[EVENTS[line["event"]]]] = line
 
-    def check(self, state, store=None):
-        """Everything that was written down against the store (in the folder `store`, if not in `state`) and the files;
-        the counts."""
+    def check(self, state):
+        """Everything that was written down against the store and the files; the counts."""
         self.read_on()
-        jobs, chunks = read_store(store or state)
+        jobs, chunks = self.rows(state)
         submitted, acked, finished, asked_away, gone = self._written.values()
         by_key = {}
         for job, (key, is_final) in jobs.items():
@@ -124,8 +140,8 @@ class Oracle:
         return {"submits": len(submitted), "acks": len(acked), "results": len(finished), "runs": self.runs,
                 **{kind: sum(k == kind for k, _ in self.faults) for kind in ("lost", "doubled", "invented", "wrong")}}
 
-    def verdict(self, state, store=None):
+    def verdict(self, state):
         """check(), and fails if anything is to be said; its counts in words."""
-        counts = self.check(state, store)
+        counts = self.check(state)
         assert not self.faults, "\n".join(f"{kind}: {what}" for kind, what in self.faults)
         return " ".join(f"{name}={n}" for name, n in counts.items())

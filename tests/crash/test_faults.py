@@ -8,7 +8,7 @@ from sweep import Sweep
 from world import World
 
 pytestmark = [pytest.mark.plain, pytest.mark.timeout(0 if os.environ.get("SHADOW_LONG") else 300)]
-BUDGET_S = 60
+BUDGET_S, MONGODB_S = 60, 10
 FAULTS = {"write": ["ENOSPC", "EIO", "short"], "sync": ["EIO", "ENOSPC"], "name": ["ENOSPC", "EIO"]}
 
 
@@ -23,3 +23,8 @@ def test_an_upload_whose_bytes_are_all_there_can_be_used(what):
 
 def test_a_fault_at_every_call():
     print(Sweep("faults", FAULTS, BUDGET_S).run())
+
+
+def test_a_fault_at_every_call_on_mongodb(mongodb):
+    """Of the broker's own files: inputs, plans, results."""
+    print(Sweep("faults-mongodb", FAULTS, MONGODB_S, ["broker"], mongodb.uri).run())

@@ -6,6 +6,7 @@ import hashlib
 import io
 import random
 import tarfile
+import threading
 import time
 import uuid
 
@@ -17,8 +18,11 @@ PART = 300_000  # of the upload
 TUS = {"Tus-Resumable": "1.0.0"}
 
 
+LETTERS = bytes(b"abcdefghijklmnopqrstuvwxyz \n"[i % 28] for i in range(256))
+
+
 def words(chance, size):
-    return bytes(chance.choices(b"abcdefghijklmnopqrstuvwxyz \n", k=size))
+    return chance.randbytes(size).translate(LETTERS)
 
 
 def is_whole(answer):
@@ -37,8 +41,9 @@ def tar_of(files):
 
 
 class Client:
-    def __init__(self, system, oracle, seed):
+    def __init__(self, system, oracle, seed, texts=TEXTS, files=FILES):
         self.system, self.oracle = system, oracle
+        self.texts, self.files = texts, files
         self.chance = random.Random(seed)
         self.rest = None
         self.refused = 0  # answers that asked to come back
@@ -123,11 +128,11 @@ class Client:
 
     def run(self):
         """Both halves, each with its result checked."""
-        texts = [words(self.chance, 100) for _ in range(TEXTS)]
-        rows = self.submit(inputData=[text.decode() for text in texts], chunkCount=TEXTS)
-        files = {f"files/{i}": words(self.chance, 18_000) for i in range(FILES)}
+        texts = [words(self.chance, 100) for _ in range(self.texts)]
+        rows = self.submit(inputData=[text.decode() for text in texts], chunkCount=self.texts)
+        files = {f"files/{i}": words(self.chance, 18_000) for i in range(self.files)}
         upload = self.upload(tar_of(files))
-        kept = self.submit(uploads=[upload], chunkCount=FILES)
+        kept = self.submit(uploads=[upload], chunkCount=self.files)
         self.ask("DELETE", f"/api/uploads/{upload}", (204,), give_up=(404, 410), headers=TUS)
         for job, expected in ((rows, {f"input-{i + 1}.upper": text.upper() for i, text in enumerate(texts)}),
                               (kept, {f"{name}.upper": data.upper() for name, data in files.items()})):
@@ -139,3 +144,24 @@ class Client:
         self.oracle.note("delete", job=job)
         self.ask("DELETE", f"/api/jobs/{job}", (200, 204), give_up=(404,))
         self.oracle.note("deleted", job=job)
+
+
+class Job(threading.Thread):
+    """The small job, run beside some trouble; what went wrong with it is raised by end()."""
+
+    def __init__(self, world, name):
+        super().__init__(daemon=True)
+        self.client = Client(world.system, world.oracle, name)
+        self.problem = None
+        self.start()
+
+    def run(self):
+        try:
+            self.client.run()
+        except BaseException as problem:  # noqa: BLE001 - handed on
+            self.problem = problem
+
+    def end(self):
+        self.join()
+        if self.problem:
+            raise self.problem

@@ -34,13 +34,14 @@ def is_decent(what, status, words):
 
 
 class World:
-    def __init__(self, seed, build=BUILD, agents=2, store="sqlite"):
-        self.seed, self.rounds = seed, 0
+    def __init__(self, seed, build=BUILD, agents=2, store="sqlite", size=()):
+        """`size` of the small job, if it is to be another: texts, files."""
+        self.seed, self.rounds, self.size = seed, 0, size
         self.since, self.last_words = 0, ""  # of the life that was armed
         self.folder = Path(tempfile.mkdtemp(prefix="sw-crash-"))
         self.system = System(self.folder, build, store)
         self.system.broker.env["SHADOW_DEBUG"] = "1"  # it then says which chunk is given out, and which committed
-        self.oracle = Oracle(self.folder / "oracle.jsonl")
+        self.oracle = Oracle(self.folder / "oracle.jsonl", store)
         self.shim = Shim(build, self.folder, self.system.state)
         self.system.start(agents)
 
@@ -81,7 +82,7 @@ class World:
     def work(self):
         """One job, its end held against the oracle, and deleted."""
         self.rounds += 1
-        client = Client(self.system, self.oracle, f"{self.seed}-{self.rounds}")
+        client = Client(self.system, self.oracle, f"{self.seed}-{self.rounds}", *self.size)
         jobs = client.run()
         self.oracle.follow(self.system.broker)
         words = self.oracle.verdict(self.system.state)
