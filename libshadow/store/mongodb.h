@@ -98,6 +98,13 @@ int mongodb_chunks(
     struct sw_store *, uint64_t job, uint32_t from, uint32_t limit, sw_row_fn *, void *arg);
 int mongodb_devices(struct sw_store *, sw_row_fn *, void *arg);
 int mongodb_last_job(struct sw_store *, uint64_t *ret_job);
+/* Field `key` of the document with the highest `_id` of those that fit; -1: there is none. */
+int mongodb_last_number(struct sw_store *,
+                        enum mongodb_collection,
+                        bson_t *filter_take,
+                        const char *key,
+                        int64_t *ret_number,
+                        struct sw_err *);
 /* The `_id` of an add or chunk: JOB.NUMBER with the number in eight hexadecimal digits, so that ids
  * of a job sort by number. Text rather than {job, number}: some servers that speak MongoDB's
  * protocol look documents as `_id` up by reading them all. */

@@ -63,33 +63,14 @@ static int remove_range(struct sw_store *store,
     return r;
 }
 
-static int last_chunk(struct sw_store *store, uint64_t job, uint64_t *ret_end, struct sw_err *err)
-{
-    bson_t filter = BSON_INITIALIZER;
-    bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", "limit", BCON_INT64(1));
-    const bson_t *found;
-    bson_error_t error;
-    bson_iter_t at;
-    mongodb_range(&filter, job, 0, UINT32_MAX);
-    mongoc_cursor_t *cursor =
-        mongoc_collection_find_with_opts(store->collection[MONGODB_CHUNKS], &filter, options, NULL);
-    *ret_end = 0;
-    if (mongoc_cursor_next(cursor, &found) && bson_iter_init_find(&at, found, "n"))
-        *ret_end = (uint64_t)bson_iter_as_int64(&at) + 1;
-    int r = mongoc_cursor_error(cursor, &error)
-                ? mongodb_fail(store, &error, NULL, err, "forget a job")
-                : 0;
-    mongoc_cursor_destroy(cursor);
-    bson_destroy(options);
-    bson_destroy(&filter);
-    return r;
-}
-
 static int remove_marked(struct sw_store *store, uint64_t job, struct sw_err *err)
 {
-    uint64_t end = 0;
-    int r = last_chunk(store, job, &end, err);
-    for (uint64_t from = 0; r == 0 && from < end; from += FORGET_STEP) /* ends at a job's million */
+    bson_t *chunks = bson_new();
+    int64_t last = -1;
+    mongodb_range(chunks, job, 0, UINT32_MAX);
+    int r = mongodb_last_number(store, MONGODB_CHUNKS, chunks, "n", &last, err);
+    for (int64_t from = 0; r == 0 && from <= last;
+         from += FORGET_STEP) /* ends at a job's million */
         r = remove_range(store, MONGODB_CHUNKS, job, (uint32_t)from,
                          (uint32_t)from + FORGET_STEP - 1, err);
     if (r == 0)

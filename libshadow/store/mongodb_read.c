@@ -229,36 +229,42 @@ int mongodb_devices(struct sw_store *store, sw_row_fn *fn, void *arg)
     return walk(store, MONGODB_DEVICES, bson_new(), 1, 0, fn, arg);
 }
 
-static int take_number(struct sw_store *store,
-                       enum mongodb_collection collection,
-                       bson_t *filter,
-                       const char *key,
-                       uint64_t *highest)
+int mongodb_last_number(struct sw_store *store,
+                        enum mongodb_collection collection,
+                        bson_t *filter_take,
+                        const char *key,
+                        int64_t *ret_number,
+                        struct sw_err *err)
 {
     bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", "limit", BCON_INT64(1));
     mongoc_cursor_t *cursor =
-        mongoc_collection_find_with_opts(store->collection[collection], filter, options, NULL);
+        mongoc_collection_find_with_opts(store->collection[collection], filter_take, options, NULL);
     const bson_t *document;
     bson_error_t error;
     bson_iter_t at;
+    int64_t number = -1;
+    int r = 0;
     if (mongoc_cursor_next(cursor, &document) && bson_iter_init_find(&at, document, key))
-        *highest = SW_MAX(*highest, (uint64_t)bson_iter_as_int64(&at));
-    int r = mongoc_cursor_error(cursor, &error) ? mongodb_fail(store, &error, NULL, NULL, "read it")
-                                                : 0;
+        number = bson_iter_as_int64(&at);
+    if (mongoc_cursor_error(cursor, &error))
+        r = mongodb_fail(store, &error, NULL, err, "read it");
+    else
+        *ret_number = number;
     mongoc_cursor_destroy(cursor);
     bson_destroy(options);
-    bson_destroy(filter);
+    bson_destroy(filter_take);
     return r;
 }
 
 int mongodb_last_job(struct sw_store *store, uint64_t *ret_job)
 {
-    uint64_t highest = 0;
-    int r = take_number(store, MONGODB_JOBS, bson_new(), "_id", &highest);
+    int64_t there = -1, gone = -1; /* the row with the highest number may be forgotten */
+    int r = mongodb_last_number(store, MONGODB_JOBS, bson_new(), "_id", &there, NULL);
     if (r == 0)
-        r = take_number(store, MONGODB_META, BCON_NEW("_id", BCON_UTF8("last_job")), "n", &highest);
+        r = mongodb_last_number(store, MONGODB_META, BCON_NEW("_id", BCON_UTF8("last_job")), "n",
+                                &gone, NULL);
     if (r == 0)
-        *ret_job = highest;
+        *ret_job = (uint64_t)SW_MAX(SW_MAX(there, gone), (int64_t)0);
     return r;
 }
 
