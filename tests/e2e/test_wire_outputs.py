@@ -142,16 +142,22 @@ def complete(gateway, job):
     until(lambda: job_of(gateway, job)["status"] == "completed", "the job completes")
 
 
+def three_outputs(broker, gateway, device):
+    """Of a job's three chunks: half of one, one that nobody says is done, and a result, with the state it is kept in."""
+    device.hello()
+    job = submit(gateway, b"one", b"two", b"three", chunk_count=3)
+    outs = [Output(broker, "a", job, lease) for lease in leases_of(device, 3)]
+    outs[0].store(0, b"x" * 200_000)
+    outs[1].store_all(b"x" * 200_000)
+    kept = outs[2].store_all(b"y" * 200_000)
+    device.say("DONE", results=[outs[2].result(200_000)])
+    device.expect("TAKEN")
+    return job, outs, kept
+
+
 def test_what_is_no_result_goes_when_the_job_ends(broker, gateway, agent):
     a = agent()
-    a.hello()
-    job = submit(gateway, b"one", b"two", b"three", chunk_count=3)
-    outs = [Output(broker, "a", job, lease) for lease in leases_of(a, 3)]
-    outs[0].store(0, b"x" * 200_000)  # half of one
-    outs[1].store_all(b"x" * 200_000)  # nobody says that it is done
-    kept = outs[2].store_all(b"y" * 200_000)
-    a.say("DONE", results=[outs[2].result(200_000)])
-    a.expect("TAKEN")
+    job, outs, kept = three_outputs(broker, gateway, a)
     give_back(a, *outs[:2])
     for lease in leases_of(a, 2):
         a.done(job, lease, b"ok")
@@ -162,15 +168,8 @@ def test_what_is_no_result_goes_when_the_job_ends(broker, gateway, agent):
 
 def test_what_a_stopped_broker_left_goes_when_the_job_ends(broker, gateway, agent):
     a = agent()
-    a.hello()
-    job = submit(gateway, b"one", b"two", b"three", chunk_count=3)
-    outs = [Output(broker, "a", job, lease) for lease in leases_of(a, 3)]
-    outs[0].store(0, b"x" * 200_000)
-    outs[1].store_all(b"x" * 200_000)
+    job, outs, kept = three_outputs(broker, gateway, a)
     outs[1].path.with_name(outs[1].sums.name + ".new").touch()  # as a crash in the midst of sealing
-    kept = outs[2].store_all(b"y" * 200_000)
-    a.say("DONE", results=[outs[2].result(200_000)])
-    a.expect("TAKEN")
     broker.broker.restart()
     gateway.connect()
     a.connect()
