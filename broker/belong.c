@@ -1,7 +1,7 @@
 /* Whether STATE/jobs is the folder of this store's jobs: both keep one random number, written once.
  * A folder that is not mounted, or another system's, would make every job look damaged and every
  * folder left over. Called by main.c at start and by check.c, as the store's writer, before
- * anything is loaded or swept. */
+ * anything is loaded or swept, and by copy.c. */
 #include "broker/belong.h"
 
 #include "base/io.h"
@@ -12,8 +12,9 @@
 #include <sodium.h>
 #include <string.h>
 
-#define NAME      "system" /* of the file in jobs/, and of the store's mark */
-#define NUMBER    16       /* random bytes, as hexadecimal digits and a newline */
+#define NAME      "system"      /* of the file in jobs/, and of the store's mark */
+#define COPIED    "copied_from" /* of a copy's mark: the number of its original */
+#define NUMBER    16            /* random bytes, as hexadecimal digits and a newline */
 #define BYTES_MAX 256
 
 static int on_job_row(void *arg, const struct sw_row *row)
@@ -30,15 +31,20 @@ static int on_folder(void *arg, uint64_t job)
     return 0;
 }
 
-/* The folder first: what a crash leaves of it is taken up by mark_store. */
-static int mark_both(const struct belonging *place)
+static void new_number(struct sw_buf *ret)
 {
-    AUTO_BUF struct sw_buf number = {0};
     uint8_t random[NUMBER];
     char text[2 * NUMBER + 1];
     randombytes_buf(random, sizeof random);
     sodium_bin2hex(text, sizeof text, random, sizeof random);
-    sw_buf_printf(&number, "%s\n", text);
+    sw_buf_printf(ret, "%s\n", text);
+}
+
+/* The folder first: what a crash leaves of it is taken up by mark_store. */
+static int mark_both(const struct belonging *place)
+{
+    AUTO_BUF struct sw_buf number = {0};
+    new_number(&number);
     int r = sw_file_replace(place->jobs_fd, NAME, number.data, number.size, 0640);
     return r < 0 ? r : place->ops->meta_put(place->store, NAME, number.data, number.size);
 }
@@ -80,6 +86,44 @@ mark_store(const struct belonging *place, const struct sw_buf *number, struct sw
     return r < 0 ? r : place->ops->meta_put(store, NAME, number->data, number->size);
 }
 
+static bool is_same(const struct sw_buf *a, const struct sw_buf *b)
+{
+    return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
+/* Both have a number, not the same one: a copy takes over its original's folder. A check leaves it
+ * to the broker. */
+static int take_over(const struct belonging *place,
+                     const struct sw_buf *number,
+                     const struct sw_buf *found,
+                     struct sw_err *err)
+{
+    AUTO_BUF struct sw_buf original = {0};
+    int r = place->ops->meta_get(place->store, COPIED, &original);
+    if (r == 0 && !is_same(&original, found))
+        return sw_fail(err, EEXIST,
+                       "%.60s/jobs belongs to another system: its file `" NAME
+                       "` is not that of this store",
+                       place->state);
+    if (r == 0 && !place->every)
+        r = sw_file_replace(place->jobs_fd, NAME, number->data, number->size, 0640);
+    return r;
+}
+
+int jobs_belong_to_copy(const struct sw_store_ops *from_ops,
+                        struct sw_store *from,
+                        const struct sw_store_ops *to_ops,
+                        struct sw_store *to)
+{
+    AUTO_BUF struct sw_buf original = {0}, number = {0};
+    int r = from_ops->meta_get(from, NAME, &original);
+    if (r < 0 || !original.size)
+        return r; /* it never had a folder, or is older: the start marks both */
+    new_number(&number);
+    r = to_ops->meta_put(to, COPIED, original.data, original.size);
+    return r < 0 ? r : to_ops->meta_put(to, NAME, number.data, number.size);
+}
+
 int jobs_belong(const struct belonging *place, struct sw_err *err)
 {
     AUTO_BUF struct sw_buf stored = {0}, found = {0};
@@ -96,12 +140,8 @@ int jobs_belong(const struct belonging *place, struct sw_err *err)
         r = mark_store(place, &found, &why);
     else if (r == 0 && !found.size)
         r = mark_folder(place, &stored, &why);
-    else if (r == 0 &&
-             (stored.size != found.size || memcmp(stored.data, found.data, found.size) != 0))
-        r = sw_fail(&why, EEXIST,
-                    "%.60s/jobs belongs to another system: its file `" NAME
-                    "` is not that of this store",
-                    place->state);
+    else if (r == 0 && !is_same(&stored, &found))
+        r = take_over(place, &stored, &found, &why);
     if (r < 0 && !why.text[0])
         return sw_fail(err, -r, "%.80s/jobs/" NAME ": %s", place->state, strerror(-r));
     return r < 0 ? sw_fail(err, -r, "%s", why.text) : 0;

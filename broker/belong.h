@@ -15,4 +15,11 @@ struct belonging {
 /* Refuses, with words, one that is not; marks both where they have no mark. */
 int jobs_belong(const struct belonging *place, struct sw_err *err);
 
+/* The copy of a store, still empty of marks, gets a number of its own. The broker that starts on it
+ * first takes over the folder of `from`, which no broker then mistakes for its own. */
+int jobs_belong_to_copy(const struct sw_store_ops *from_ops,
+                        struct sw_store *from,
+                        const struct sw_store_ops *to_ops,
+                        struct sw_store *to);
+
 #endif

@@ -8,6 +8,7 @@
 #include "broker/copy.h"
 
 #include "broker/batch.h"
+#include "broker/belong.h"
 #include "broker/row_sum.h"
 
 #include <errno.h>
@@ -155,21 +156,17 @@ static int take_jobs(struct copy *copy, uint64_t last)
     return r == 0 ? place_jobs(copy->from, last + 1, on_job, copy) : r;
 }
 
-static int take_secrets(struct copy *copy)
+static int take_secret(struct copy *copy, const char *name)
 {
-    static const char *const names[] = {"token_key"};
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < SW_COUNT(names); i++) {
-        AUTO_BUF struct sw_buf value = {0}, again = {0};
-        r = copy->from->ops->meta_get(copy->from->store, names[i], &value);
-        if (r < 0 || value.size == 0)
-            continue;
-        r = copy->to->ops->meta_put(copy->to->store, names[i], value.data, value.size);
-        if (r == 0)
-            r = copy->to->ops->meta_get(copy->to->store, names[i], &again);
-        if (r == 0 && (again.size != value.size || memcmp(again.data, value.data, value.size) != 0))
-            r = sw_fail(copy->err, EBADMSG, "%s differs in the copy", names[i]);
-    }
+    AUTO_BUF struct sw_buf value = {0}, again = {0};
+    int r = copy->from->ops->meta_get(copy->from->store, name, &value);
+    if (r < 0 || value.size == 0)
+        return r;
+    r = copy->to->ops->meta_put(copy->to->store, name, value.data, value.size);
+    if (r == 0)
+        r = copy->to->ops->meta_get(copy->to->store, name, &again);
+    if (r == 0 && (again.size != value.size || memcmp(again.data, value.data, value.size) != 0))
+        return sw_fail(copy->err, EBADMSG, "%s differs in the copy", name);
     return r;
 }
 
@@ -244,7 +241,7 @@ static int copy_all(struct copy *copy)
     row_sum_end(&copy->sum);
     memcpy(devices, copy->sum.bytes, sizeof devices);
     if (r == 0)
-        r = take_secrets(copy);
+        r = take_secret(copy, "token_key");
     if (r == 0)
         r = flush(copy);
     if (r == 0)
@@ -281,6 +278,8 @@ copy_claimed(struct place *from, struct place *to, struct copied *ret, struct sw
         r = place_claim(to, err);
     if (r == 0)
         r = copy_rows(from, to, ret, err);
+    if (r == 0)
+        r = jobs_belong_to_copy(from->ops, from->store, to->ops, to->store);
     return r < 0 ? r : place_mark(to, false);
 }
 

@@ -88,6 +88,41 @@ def test_a_system_goes_on_with_its_rows_in_another_store(system, rest, ctl, pair
     assert int(newest) > int(growing)
 
 
+@pytest.mark.parametrize("pair", ["sqlite sqlite", "sqlite mongodb"], indirect=True)
+def test_the_folder_of_jobs_goes_to_the_copy_that_is_started(start_system, pair):
+    """Until then the original may go on; afterwards a start on it would sweep what is newer than it."""
+    system = start_system(agents=0)
+    first, second = pair
+    rest = system.rest()
+    job = rest.post("/api/jobs?type=hash", data=BIG).json()["job"]["jobId"]
+    system.broker.stop()
+    mark = system.state / "jobs" / "system"
+    original = mark.read_text()
+    tool(system, "--copy-store", first, second)
+    assert tool(system, "--store", second, "--check").startswith("checked: 1 jobs")
+    system.broker.start()
+    system.broker.stop()
+    assert mark.read_text() == original
+    set_store(system, second)
+    system.broker.start()
+    assert mark.read_text() != original
+    newer = rest.post("/api/jobs?type=hash", data=b"newer" * 5000).json()["job"]["jobId"]
+    system.broker.stop()
+    set_store(system, first)
+    with pytest.raises(AssertionError, match="belongs to another system"):
+        system.broker.start()
+    assert all((system.state / "jobs" / name / "in.0.0").exists() for name in (job, newer))
+    set_store(system, second)
+    system.broker.start()
+    system.add_agent("late")
+    for name in (job, newer):
+        system.ctl("wait", name)
+    system.broker.stop()
+    mark.write_text("0" * 32 + "\n")
+    with pytest.raises(AssertionError, match="belongs to another system"):
+        system.broker.start()
+
+
 @pytest.mark.parametrize("pair", PAIRS[:1], indirect=True)
 def test_half_a_copy_is_never_started_on(start_system, pair):
     """It is made again in its place, also over a job so large that forgetting it takes several pieces."""
