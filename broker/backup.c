@@ -128,7 +128,8 @@ static bool lies_in(const char *folder, const char *state)
 static int make_folder(const char *state, const char *folder, struct sw_err *err)
 {
     bool made = mkdir(folder, 0750) == 0;
-    AUTO_FD int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_FD int fd =
+        made || errno == EEXIST ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd < 0)
         return sw_fail(err, errno, "backup folder %s: %s", folder, strerror(errno));
     if (lies_in(folder, state)) {

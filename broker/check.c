@@ -92,6 +92,8 @@ int check_run(const struct broker_config *config)
         printf("checked: %" PRIu64 " jobs, %" PRIu64 " chunks, %" PRIu64 " outputs; %" PRIu64
                " problems, %" PRIu64 " left\n",
                check.jobs, check.chunks, check.outputs, check.problems, check.left);
+    if (r == 0 && check.left && !check.repair)
+        fprintf(stderr, "shadow-broker: --check --repair mends what can be mended\n");
     place_done(&check.place);
     sw_checker_destroy(&check.checker);
     sw_fd_close(&check.jobs_fd);

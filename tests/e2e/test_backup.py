@@ -72,6 +72,7 @@ def test_a_system_starts_on_its_backup(start_system, folder):
     for inside in (system.state, system.state / "jobs" / "copy"):
         assert "must not lie in the state" in tool(system, "--store", system.store, "--backup", inside, status=1)
     assert not (system.state / "jobs" / "copy").exists()
+    assert "backup folder /proc/x: " in tool(system, "--store", system.store, "--backup", "/proc/x", status=1)
 
     system.ctl("wait", running)  # the original goes on, and what it does is none of the backup's
     for job in (small, large, running):
