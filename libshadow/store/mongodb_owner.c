@@ -2,8 +2,10 @@
  * tell that it is gone, and need not wait for the lease to run out. Called by mongodb_lease.c. */
 #include "store/mongodb_lease.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,11 +45,20 @@ struct mongodb_owner mongodb_owner_self(void)
     return owner;
 }
 
+/* One that /proc hides, another user's, is there all the same. */
+static bool is_running(const struct mongodb_owner *owner)
+{
+    if (kill((pid_t)owner->pid, 0) < 0 && errno == ESRCH)
+        return false;
+    int64_t started = started_at(owner->pid);
+    return started < 0 || started == owner->started;
+}
+
 bool mongodb_owner_is_gone(const struct mongodb_owner *owner)
 {
     struct mongodb_owner here = mongodb_owner_self();
     return *owner->boot && *owner->namespace && !strcmp(owner->boot, here.boot) &&
-           !strcmp(owner->namespace, here.namespace) && started_at(owner->pid) != owner->started;
+           !strcmp(owner->namespace, here.namespace) && owner->pid > 0 && !is_running(owner);
 }
 
 void mongodb_owner_put(bson_t *document, const struct mongodb_owner *owner)
