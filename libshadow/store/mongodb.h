@@ -34,6 +34,7 @@ struct sw_store {
     char *name; /* for words: the database and its first host, never the URI */
     bool writer;
     uint32_t epoch;              /* 0 until claimed */
+    uint64_t tries;              /* to write a batch, since then */
     int broken;                  /* -errno of the commit that failed: nothing is written after it */
     struct mongodb_lease *lease; /* from claim on */
     atomic_bool given_up;
@@ -70,6 +71,14 @@ void mongodb_give_up(struct sw_store *);
 void mongodb_lease_end(struct sw_store *); /* NULL-safe; lets go of it, unless it is lost */
 
 /* ---- mongodb_write.c ---- */
+
+/* What a document's `epoch` holds: its broker's, and below it which of its tries wrote it. A write
+ * replaces nothing that a later try wrote: what a link that broke delivers late changes nothing. */
+#define MONGODB_TRIES_BITS 36 /* a year of 2,000 a second; then a new epoch */
+#define MONGODB_EPOCH_MAX  (UINT32_C(1) << (63 - MONGODB_TRIES_BITS))
+int64_t mongodb_stamp(uint32_t epoch, uint64_t tries);
+/* `epoch` of a filter: at most ours. */
+void mongodb_put_fence(bson_t *filter, const struct sw_store *);
 int mongodb_commit(struct sw_store *, const struct sw_row *rows, size_t n, struct sw_err *);
 int mongodb_meta_put(struct sw_store *, const char *name, const void *p, size_t n);
 int mongodb_forget(struct sw_store *, uint64_t job, struct sw_err *);
@@ -111,6 +120,10 @@ int mongodb_last_number(struct sw_store *,
 #define MONGODB_ID 32
 void mongodb_id(uint64_t job, uint32_t n, char ret[MONGODB_ID]);
 void mongodb_range(bson_t *filter, uint64_t job, uint32_t from, uint32_t last);
+
+/* Text that a client chose: as bytes with their NUL where it is not UTF-8, which BSON's text must
+ * be. */
+void mongodb_put_bytes(bson_t *, const char *key, const char *value);
 
 /* BSON in the short form that these files need: bson_append_* with the key's length. */
 #define PUT_I64(doc, key, value)  bson_append_int64(doc, key, -1, (int64_t)(value))

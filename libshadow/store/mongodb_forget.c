@@ -26,17 +26,20 @@ static int update(struct sw_store *store,
     return r;
 }
 
-/* Ids are never given twice, so the highest one is remembered when its row goes. */
+/* Ids are never given twice, so the highest one is remembered when its row goes. Of a job that a
+ * later broker wrote the mark is refused, as a row is (upsert: 11000). */
 static int mark(struct sw_store *store, uint64_t job, struct sw_err *err)
 {
     bson_t *last = BCON_NEW("_id", BCON_UTF8("last_job"));
     bson_t *higher = BCON_NEW("$max", "{", "n", BCON_INT64((int64_t)job), "}");
     bson_t *it = BCON_NEW("_id", BCON_INT64((int64_t)job));
-    bson_t *gone = BCON_NEW("$set", "{", "gone", BCON_BOOL(true), "}", "$unset", "{", "key",
-                            BCON_INT32(1), "}");
+    bson_t *gone = BCON_NEW("$set", "{", "gone", BCON_BOOL(true), "epoch",
+                            BCON_INT64(mongodb_stamp(store->epoch, store->tries)), "}", "$unset",
+                            "{", "key", BCON_INT32(1), "}");
+    mongodb_put_fence(it, store);
     int r = update(store, MONGODB_META, last, higher, true, err);
     if (r == 0)
-        r = update(store, MONGODB_JOBS, it, gone, false, err);
+        r = update(store, MONGODB_JOBS, it, gone, true, err);
     bson_destroy(last);
     bson_destroy(higher);
     bson_destroy(it);

@@ -149,7 +149,7 @@ int mongodb_claim(struct sw_store *store, uint32_t *at_least, struct sw_err *err
         r = await_quiet(store, &found, err);
     int64_t taken_ms = sw_boot_ms();
     if (r == 0)
-        r = found.epoch < UINT32_MAX
+        r = SW_MAX(found.epoch + 1, (int64_t)*at_least) < MONGODB_EPOCH_MAX
                 ? take(store, &found, *at_least, err)
                 : sw_fail(err, EOVERFLOW, "%s: its epochs are used up", store->name);
     if (r == 0)

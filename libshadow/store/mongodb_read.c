@@ -37,8 +37,24 @@ struct fields {
     uint32_t body_size;
 };
 
+void mongodb_put_bytes(bson_t *document, const char *key, const char *value)
+{
+    size_t n = strlen(value);
+    if (bson_utf8_validate(value, n, false))
+        PUT_TEXT(document, key, value);
+    else
+        bson_append_binary(document, key, -1, BSON_SUBTYPE_BINARY, (const uint8_t *)value,
+                           (uint32_t)n + 1);
+}
+
 static const char *text_of(bson_iter_t *at)
 {
+    const uint8_t *bytes = NULL;
+    uint32_t n = 0;
+    if (BSON_ITER_HOLDS_BINARY(at))
+        bson_iter_binary(at, NULL, &n, &bytes);
+    if (n && bytes[n - 1] == '\0')
+        return (const char *)bytes;
     return BSON_ITER_HOLDS_UTF8(at) ? bson_iter_utf8(at, NULL) : "";
 }
 
@@ -165,7 +181,7 @@ int mongodb_job_by_key(struct sw_store *store, const char *key, sw_row_fn *fn, v
     if (!*key)
         return 0;
     bson_t *filter = jobs_filter();
-    PUT_TEXT(filter, "key", key);
+    mongodb_put_bytes(filter, "key", key);
     return walk(store, MONGODB_JOBS, filter, 1, 1, fn, arg);
 }
 
@@ -186,7 +202,7 @@ int mongodb_jobs(struct sw_store *store, const struct sw_job_query *query, sw_ro
         bson_append_document_end(filter, &id);
     }
     if (query->type)
-        PUT_TEXT(filter, "type", query->type);
+        mongodb_put_bytes(filter, "type", query->type);
     if (query->status_mask) {
         bson_t status;
         BSON_APPEND_DOCUMENT_BEGIN(filter, "status", &status);

@@ -1,8 +1,9 @@
 /* The writing half of the MongoDB store: commit and forget. Called by `journal` alone.
  *
  * There is no transaction: a batch may tear, and its caller's order makes every prefix legal. A
- * write carries the epoch of its broker and replaces nothing of a later one, so what an old broker
- * sent last changes nothing, however late it comes. */
+ * write carries the epoch of its broker and the number of its try, and replaces nothing of a later
+ * one: neither what an old broker sent last nor what a broken link still delivers (a kernel tries
+ * for minutes) undoes what was written since. */
 #include "store/mongodb.h"
 
 #include <assert.h>
@@ -18,6 +19,19 @@ static int check_usable(struct sw_store *store, struct sw_err *err)
         return 0;
     return sw_fail(err, EIO, "%s: a write failed before (%s); open it again", store->name,
                    strerror(-store->broken));
+}
+
+int64_t mongodb_stamp(uint32_t epoch, uint64_t tries)
+{
+    return (int64_t)((uint64_t)epoch << MONGODB_TRIES_BITS | tries);
+}
+
+void mongodb_put_fence(bson_t *filter, const struct sw_store *store)
+{
+    bson_t older;
+    BSON_APPEND_DOCUMENT_BEGIN(filter, "epoch", &older);
+    PUT_I64(&older, "$lte", mongodb_stamp(store->epoch, store->tries));
+    bson_append_document_end(filter, &older);
 }
 
 /* ---- rows ---- */
@@ -68,10 +82,10 @@ static void put_fields(bson_t *document, const struct sw_row *row)
     switch (row->kind) {
     case SW_ROW_JOB:
         PUT_I64(document, "status", job->status);
-        PUT_TEXT(document, "type", job->type ? job->type : "");
-        PUT_TEXT(document, "owner", job->owner ? job->owner : "");
+        mongodb_put_bytes(document, "type", job->type ? job->type : "");
+        mongodb_put_bytes(document, "owner", job->owner ? job->owner : "");
         if (job->key && *job->key) /* absent: the index is sparse */
-            PUT_TEXT(document, "key", job->key);
+            mongodb_put_bytes(document, "key", job->key);
         PUT_I64(document, "final_ms", job->final_ms);
         PUT_I64(document, "bytes", job->bytes);
         put_body(document, "body", job->body, job->body_size);
@@ -100,13 +114,11 @@ static void put_fields(bson_t *document, const struct sw_row *row)
 static void
 put_row(const struct sw_store *store, mongoc_bulk_operation_t *bulk, const struct sw_row *row)
 {
-    bson_t filter = BSON_INITIALIZER, document = BSON_INITIALIZER, older;
+    bson_t filter = BSON_INITIALIZER, document = BSON_INITIALIZER;
     put_key(&filter, row);
-    BSON_APPEND_DOCUMENT_BEGIN(&filter, "epoch", &older);
-    PUT_I64(&older, "$lte", store->epoch);
-    bson_append_document_end(&filter, &older);
+    mongodb_put_fence(&filter, store);
     put_key(&document, row);
-    PUT_I64(&document, "epoch", store->epoch);
+    PUT_I64(&document, "epoch", mongodb_stamp(store->epoch, store->tries));
     put_fields(&document, row);
     bson_t *upsert = BCON_NEW("upsert", BCON_BOOL(true));
     bool fits = mongoc_bulk_operation_replace_one_with_opts(bulk, &filter, &document, upsert, NULL);
@@ -169,13 +181,24 @@ int mongodb_commit(struct sw_store *store, const struct sw_row *rows, size_t n, 
         return r;
     struct mongodb_step *steps = sw_alloc(n, sizeof *steps);
     size_t done = 0;
+    bool again = false;
     mongodb_plan(rows, n, steps);
     for (;;) { /* for as long as it takes: the loop goes on without us */
+        if (++store->tries >> MONGODB_TRIES_BITS) {
+            r = sw_fail(err, EOVERFLOW, "%s: the writes of one epoch are used up", store->name);
+            break;
+        }
         r = mongodb_lease_await(store, err);
         if (r == 0)
             r = write_all(store, rows, steps, n, &done, err);
         if (r == 0)
             r = mongodb_lease_await(store, err);
+        if (r == -EEXIST && again) { /* a try before it is still under way, and was first */
+            again = false;
+            r = -EAGAIN;
+        } else if (r == -EAGAIN) {
+            again = true;
+        }
         if (r != -EAGAIN)
             break;
         poll(NULL, 0, AGAIN_MS);

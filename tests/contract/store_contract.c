@@ -229,6 +229,8 @@ int main(int argc, char **argv)
     if (!is_sqlite()) {
         memcpy(tests + n, mongodb_tests, n_mongodb_tests * sizeof *tests);
         n += n_mongodb_tests;
+        memcpy(tests + n, fence_tests, n_fence_tests * sizeof *tests);
+        n += n_fence_tests;
     }
 #endif
     return _cmocka_run_group_tests("store", tests, n, NULL, NULL);

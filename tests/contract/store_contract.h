@@ -55,10 +55,15 @@ void assert_ids(const struct seen *, size_t n, const uint64_t *ids);
                (uint64_t[]){__VA_ARGS__})
 
 #ifdef SW_WITH_MONGODB
-extern const struct CMUnitTest mongodb_tests[];
-extern const size_t n_mongodb_tests;
+#include <mongoc/mongoc.h>
+
+extern const struct CMUnitTest mongodb_tests[], fence_tests[];
+extern const size_t n_mongodb_tests, n_fence_tests;
 void mongodb_drop(void); /* the database of this test */
 void mongodb_let_the_lease_go(void);
+/* Behind the store's back; change takes filter and change. */
+mongoc_collection_t *mongodb_collection(const char *name);
+void mongodb_change(const char *name, bson_t *filter, bson_t *change);
 #endif
 
 extern const struct CMUnitTest forget_tests[];

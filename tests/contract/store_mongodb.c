@@ -1,18 +1,17 @@
 /* What only the MongoDB store promises: one writer at a time without a lock of the system's, an
  * order of writes that any crash may stop, words without the password. Looks behind the store's
- * back with a client of its own. */
+ * back with a client of its own. Writers that lost it: store_fence.c. */
 #include "store_contract.h"
 
 #include "store/mongodb.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 static mongoc_client_t *client;
 
-static mongoc_collection_t *collection(const char *name)
+mongoc_collection_t *mongodb_collection(const char *name)
 {
     mongoc_uri_t *uri = mongoc_uri_new(place);
     if (!client)
@@ -26,7 +25,7 @@ static mongoc_collection_t *collection(const char *name)
 void mongodb_drop(void)
 {
     mongoc_uri_t *uri = mongoc_uri_new(place);
-    mongoc_collection_t *any = collection("jobs");
+    mongoc_collection_t *any = mongodb_collection("jobs");
     mongoc_database_t *database = mongoc_client_get_database(client, mongoc_uri_get_database(uri));
     bson_error_t error;
     mongoc_database_drop(database, &error);
@@ -37,9 +36,9 @@ void mongodb_drop(void)
     client = NULL;
 }
 
-static void change(const char *name, bson_t *filter, bson_t *change)
+void mongodb_change(const char *name, bson_t *filter, bson_t *change)
 {
-    mongoc_collection_t *of = collection(name);
+    mongoc_collection_t *of = mongodb_collection(name);
     bson_t *upsert = BCON_NEW("upsert", BCON_BOOL(true));
     bson_error_t error;
     if (!mongoc_collection_update_one(of, filter, change, upsert, NULL, &error))
@@ -52,13 +51,13 @@ static void change(const char *name, bson_t *filter, bson_t *change)
 
 void mongodb_let_the_lease_go(void)
 {
-    change("meta", BCON_NEW("_id", "lease"),
-           BCON_NEW("$set", "{", "owner.pid", BCON_INT64(0), "}"));
+    mongodb_change("meta", BCON_NEW("_id", "lease"),
+                   BCON_NEW("$set", "{", "owner.pid", BCON_INT64(0), "}"));
 }
 
 static int64_t count(const char *name)
 {
-    mongoc_collection_t *of = collection(name);
+    mongoc_collection_t *of = mongodb_collection(name);
     bson_t all = BSON_INITIALIZER;
     bson_error_t error;
     int64_t n = mongoc_collection_count_documents(of, &all, NULL, NULL, NULL, &error);
@@ -70,8 +69,8 @@ static void test_a_newer_schema_is_refused(void **state)
 {
     (void)state;
     ops->close(open_writer(NULL));
-    change("meta", BCON_NEW("_id", "schema"),
-           BCON_NEW("$set", "{", "version", BCON_INT64(99), "}"));
+    mongodb_change("meta", BCON_NEW("_id", "schema"),
+                   BCON_NEW("$set", "{", "version", BCON_INT64(99), "}"));
     for (int writer = 0; writer < 2; writer++) {
         struct sw_store *store = NULL;
         struct sw_err err = {""};
@@ -82,7 +81,7 @@ static void test_a_newer_schema_is_refused(void **state)
 
 static void run(const char *name, bson_t *command)
 {
-    mongoc_collection_t *of = collection(name);
+    mongoc_collection_t *of = mongodb_collection(name);
     bson_error_t error;
     if (!mongoc_collection_command_simple(of, command, NULL, NULL, &error))
         fail_msg("%s", error.message);
@@ -109,8 +108,8 @@ static void test_a_migration_that_was_interrupted_is_ended(void **state)
         run("meta", BCON_NEW("delete", "meta", "deletes", "[", "{", "q", "{", "_id", "schema", "}",
                              "limit", BCON_INT32(1), "}", "]"));
         if (version == 0)
-            change("meta", BCON_NEW("_id", "schema"),
-                   BCON_NEW("$set", "{", "version", BCON_INT64(0), "}"));
+            mongodb_change("meta", BCON_NEW("_id", "schema"),
+                           BCON_NEW("$set", "{", "version", BCON_INT64(0), "}"));
         struct sw_err err = {""};
         assert_int_equal(ops->open(place, false, &store, &err), -ENOENT);
         assert_true(*err.text);
@@ -163,8 +162,8 @@ static void test_a_forget_that_was_interrupted_is_ended(void **state)
                             job_row(2, 1, "hash", 9), chunk_row(2, 0)};
     commit_ok(store, rows, SW_COUNT(rows));
     ops->close(store);
-    change("jobs", BCON_NEW("_id", BCON_INT64(1)),
-           BCON_NEW("$set", "{", "gone", BCON_BOOL(true), "}"));
+    mongodb_change("jobs", BCON_NEW("_id", BCON_INT64(1)),
+                   BCON_NEW("$set", "{", "gone", BCON_BOOL(true), "}"));
     struct seen seen = {0};
     store = open_reader();
     list_jobs(store, &seen, (struct sw_job_query){0});
@@ -177,38 +176,6 @@ static void test_a_forget_that_was_interrupted_is_ended(void **state)
     assert_int_equal(count("jobs"), 1);
     assert_int_equal(count("adds"), 0);
     assert_int_equal(count("chunks"), 1);
-}
-
-static void test_nothing_of_a_later_epoch_is_replaced(void **state)
-{
-    (void)state;
-    uint32_t epoch;
-    struct sw_store *store = open_writer(&epoch);
-    struct sw_row row = device_row("d", "new"), old = device_row("d", "old");
-    commit_ok(store, &row, 1);
-    change("devices", BCON_NEW("_id", "d"),
-           BCON_NEW("$set", "{", "epoch", BCON_INT64((int64_t)epoch + 1), "}"));
-    struct sw_err err = {""};
-    assert_true(ops->commit(store, &old, 1, &err) < 0);
-    struct seen seen = {0};
-    assert_int_equal(ops->devices(store, see, &seen), 0);
-    assert_memory_equal(seen.body, "new", 3);
-    ops->close(store);
-}
-
-static void test_a_lease_outlives_a_long_silence(void **state)
-{
-    (void)state;
-    struct sw_store *store = open_writer(NULL), *second = NULL;
-    struct sw_err err = {""};
-    uint32_t epoch = 0;
-    poll(NULL, 0, 8000); /* longer than a lease: it is renewed, though nothing is committed */
-    assert_int_equal(ops->open(place, true, &second, &err), 0);
-    assert_int_equal(ops->claim(second, &epoch, &err), -EBUSY);
-    struct sw_row row = device_row("d", "x");
-    commit_ok(store, &row, 1);
-    ops->close(second);
-    ops->close(store);
 }
 
 /* ---- the order of a batch ---- */
@@ -268,8 +235,6 @@ const struct CMUnitTest mongodb_tests[] = {
     CASE(test_a_migration_that_was_interrupted_is_ended),
     CASE(test_words_never_hold_the_password),
     CASE(test_a_forget_that_was_interrupted_is_ended),
-    CASE(test_nothing_of_a_later_epoch_is_replaced),
-    CASE(test_a_lease_outlives_a_long_silence),
     cmocka_unit_test(test_jobs_of_a_batch_share_their_bulks),
     cmocka_unit_test(test_a_forget_stands_alone),
 };

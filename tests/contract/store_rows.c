@@ -238,11 +238,34 @@ static void test_a_copy_goes_on_where_its_original_was(void **state)
     }
 }
 
+/* Whoever chooses a key chooses its bytes. */
+static void test_a_key_is_any_bytes(void **state)
+{
+    (void)state;
+    static const char key[] = "t:\xff\xfe\xc3";
+    struct sw_store *store = open_writer(NULL);
+    struct sw_row row = job_row(1, 1, "hash", 0);
+    row.of.job.key = key;
+    row.of.job.owner = "\xe2\x82";
+    commit_ok(store, &row, 1);
+    struct seen seen = {0};
+    assert_int_equal(ops->job_by_key(store, key, see, &seen), 0);
+    assert_int_equal(seen.n, 1);
+    assert_string_equal(seen.last.of.job.key, key);
+    assert_string_equal(seen.last.of.job.owner, "\xe2\x82");
+    ops->close(store);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, place_make, place_remove)
 const struct CMUnitTest row_tests[] = {
-    CASE(test_every_column_comes_back),       CASE(test_what_is_not_there_is_no_error),
-    CASE(test_a_second_put_replaces),         CASE(test_rows_of_a_batch_are_written_in_order),
-    CASE(test_an_idempotency_key_is_one_job), CASE(test_forget_takes_all_and_keeps_the_id),
-    CASE(test_meta_is_replaced_and_stays),    CASE(test_a_copy_goes_on_where_its_original_was),
+    CASE(test_a_key_is_any_bytes),
+    CASE(test_every_column_comes_back),
+    CASE(test_what_is_not_there_is_no_error),
+    CASE(test_a_second_put_replaces),
+    CASE(test_rows_of_a_batch_are_written_in_order),
+    CASE(test_an_idempotency_key_is_one_job),
+    CASE(test_forget_takes_all_and_keeps_the_id),
+    CASE(test_meta_is_replaced_and_stays),
+    CASE(test_a_copy_goes_on_where_its_original_was),
 };
 const size_t n_row_tests = SW_COUNT(row_tests);
