@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -156,6 +157,15 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* A standby said so before, with more time for what comes in between. */
+static void tell_ready(void)
+{
+    uint64_t usec = 0;
+    sd_notify(0, "READY=1\nSTATUS=works");
+    if (sd_watchdog_enabled(0, &usec) > 0)
+        sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64, usec);
+}
+
 int broker_run(struct broker *broker)
 {
     AUTO_FD int signals = open_signals();
@@ -167,7 +177,7 @@ int broker_run(struct broker *broker)
         {.socket = zsock_resolve(history_socket(broker->history)), .events = ZMQ_POLLIN},
         {.socket = zsock_resolve(broker->control), .events = ZMQ_POLLIN},
     };
-    sd_notify(0, "READY=1");
+    tell_ready();
     while (!broker->stop) {
         int64_t wait = core_wake(broker->core) - sw_boot_ms();
         if (zmq_poll(items, (int)SW_COUNT(items), SW_MAX(wait, 0)) < 0 && errno != EINTR)

@@ -15,6 +15,9 @@
     250 /* between two looks at a lock or a full disk; a lease is watched for longer               \
          */
 
+/* What a start may take (TimeoutStartSec): to a unit a standby has started long before it loads. */
+#define TAKE_OVER "600000000"
+
 static int token_key(struct broker *broker, const struct sw_store_ops *ops, struct sw_err *err)
 {
     struct sw_store *store = journal_store(broker->journal);
@@ -63,6 +66,7 @@ static int await_place(struct broker *broker, struct sw_err *err)
             sw_log(SW_LOG_INFO, "standby: waits store=%s reason=%s", broker->ops->scheme,
                    err->text);
             sd_notify(0, "READY=1\nSTATUS=standby: another broker works");
+            sd_notify(0, "WATCHDOG_USEC=" TAKE_OVER);
         }
         told = true;
         sd_notify(0, "WATCHDOG=1");

@@ -43,6 +43,14 @@ class Watched(Program):
                 return pid
         return None
 
+    def hear(self, line, limit_s):
+        """Until it has said `line`."""
+        deadline = time.monotonic() + limit_s
+        while select.select([self.notify], [], [], max(0, deadline - time.monotonic()))[0]:
+            if line in self.notify.recv(4096).split(b"\n"):
+                return
+        raise AssertionError(f"never said {line}")
+
     def drain(self):
         while select.select([self.notify], [], [], 0)[0]:
             self.notify.recv(4096)
@@ -110,3 +118,18 @@ def test_a_watched_agent_does_not_wait_for_the_broker(start_system):
     finally:
         agent.stop()
         agent.check()
+
+
+def test_a_standby_has_a_start_s_time_to_take_over(start_system):
+    """To systemd it has started when it waits; loading may then take longer than the watchdog is patient."""
+    system = start_system(agents=0)
+    standby = Watched(system.add_broker("broker-2", "--standby"))
+    standby.start()
+    try:
+        standby.hear(b"WATCHDOG_USEC=600000000", FED_S)
+        system.broker.stop()
+        standby.hear(b"STATUS=works", FED_S)
+        standby.hear(b"WATCHDOG_USEC=2000000", FED_S)
+    finally:
+        standby.stop()
+        standby.check()
