@@ -134,7 +134,7 @@ struct card *card_find(const struct broker *broker, uint64_t job)
 struct card *card_live(const struct broker *broker, uint64_t job)
 {
     struct card *card = card_find(broker, job);
-    return card && !card->loading ? card : NULL;
+    return card && !card->loading && !card->reopening ? card : NULL;
 }
 
 void card_end(struct broker *broker, struct card *card)

@@ -33,6 +33,7 @@ struct card {
     uint32_t next_add, next_chunk; /* as prepared so far; core's may be behind */
     uint64_t submit;               /* the request that made it: while that waits, repeats join it */
     uint64_t loading; /* an ended job, coming back for this RETRY: not whole, so nobody sees it */
+    bool reopening;   /* its RETRY is not durable yet: it is shown from its row */
     struct request *waiting; /* for the end of that */
     struct request *adding;  /* ADDs of a job are prepared one after the other; head of the queue */
     bool preparing;          /* data has the head */
@@ -42,8 +43,9 @@ struct card {
     UT_hash_handle hh;
 };
 struct card *card_find(const struct broker *broker, uint64_t job);
-struct card *card_live(const struct broker *broker, uint64_t job); /* not one that is loading */
-void card_put(struct broker *broker, struct card *card);           /* it has its number now */
+struct card *card_live(const struct broker *broker,
+                       uint64_t job);                    /* whole and durable: may be shown */
+void card_put(struct broker *broker, struct card *card); /* it has its number now */
 /* The job is out of the core: whoever still waits for it asks the store. */
 void card_end(struct broker *broker, struct card *card);
 struct card *card_new(struct sw_msg_job_row *row_take, struct kinds *kinds);

@@ -24,6 +24,9 @@ static const struct {
 void client_reply(struct broker *broker, const struct core_action *action)
 {
     struct request *request = request_find(broker, action->ref);
+    struct card *reopened = card_find(broker, action->job);
+    if (reopened && action->code == CORE_OK) /* the first OK of a job that came back: its RETRY's */
+        reopened->reopening = false;
     if (!request)
         return;
     request->job = action->job;

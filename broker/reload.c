@@ -43,6 +43,7 @@ static void whole(struct broker *broker, struct card *card, struct request *requ
     struct core_event event = {.type = EV_RETRY, .ref = request->id, .job = request->job};
     struct request *waiting = TAKE(card->waiting);
     card->loading = 0;
+    card->reopening = true;
     broker_feed(broker, &event);
     for (struct request *next; waiting; waiting = next) {
         next = waiting->next;

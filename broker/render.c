@@ -26,7 +26,7 @@ static void live_numbers(const struct core_job_view *view, struct sw_msg_job *re
     ret->failed_chunks = view->failed;
     ret->total_files = view->files;
     ret->failed_files = view->failed_files;
-    ret->priority = view->priority;
+    ret->priority = view->shown_priority;
     ret->bytes_in = view->bytes_in;
     ret->bytes_out = view->bytes_out;
     ret->open = !view->sealed;

@@ -161,6 +161,12 @@ static void apply(struct core *core, const struct effect *effect, int64_t now_ms
             act(core,
                 (struct core_action){.type = ACT_ENDED, .job = effect->job, .forgotten = true});
         break;
+    case FX_SET:
+        if (job) {
+            job->shown_priority = effect->priority;
+            note(core, NOTE_JOB, job->id, 0, 0);
+        }
+        break;
     case FX_REOPENED:
         if (job && !job->ending)
             note(core, NOTE_JOB, job->id, 0, 0);

@@ -94,7 +94,7 @@ static void submit(struct core *core, const struct core_event *event, int64_t no
     }
     struct job *job = job_new(core, core->last_job + 1, now_ms);
     job->kind = event->of.submit.kind;
-    job->priority = event->of.submit.priority;
+    job->priority = job->shown_priority = event->of.submit.priority;
     job->has_key = event->of.submit.has_key && !known;
     memcpy(job->key, event->of.submit.key, sizeof job->key);
     job->body_hash = event->of.submit.body_hash;
@@ -232,7 +232,7 @@ static void set(struct core *core, struct job *job, const struct core_event *eve
         core->dirty = true;
     }
     save(core, (struct core_action){.row = ROW_JOB, .job = job->id, .payload = event->payload});
-    note(core, NOTE_JOB, job->id, 0, 0);
+    after(core, (struct effect){.kind = FX_SET, .job = job->id, .priority = job->priority});
     reply_after(core, event->ref, CORE_OK, job->id, 0);
 }
 

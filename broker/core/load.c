@@ -24,7 +24,7 @@ void core_load_job(struct core *core, const struct core_load_job *load, int64_t 
         return;
     struct job *job = job_new(core, load->job, now_ms);
     job->kind = load->kind;
-    job->priority = load->priority;
+    job->priority = job->shown_priority = load->priority;
     job->sealed = load->sealed;
     job->has_key = load->has_key;
     memcpy(job->key, load->key, sizeof job->key);

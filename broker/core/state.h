@@ -53,9 +53,9 @@ struct add {
 struct job {
     uint64_t id;
     uint32_t kind;
-    int32_t priority;
-    enum core_job_status status;     /* shown */
-    enum core_job_status row_status; /* what the newest row says */
+    int32_t priority, shown_priority; /* the one that picking goes by; durable */
+    enum core_job_status status;      /* shown */
+    enum core_job_status row_status;  /* what the newest row says */
     bool sealed;
     bool forgotten; /* its FORGET is on the way: no client finds it, no row may follow */
     bool ending;    /* its final row is on the way: nothing is dispatched, nothing more accepted */
@@ -102,12 +102,22 @@ struct agent {
 };
 
 /* Something that waits for a commit. */
-enum effect_kind { FX_DONE, FX_FAILED, FX_TAKEN, FX_REPLY, FX_FINAL, FX_FORGOTTEN, FX_REOPENED };
+enum effect_kind {
+    FX_DONE,
+    FX_FAILED,
+    FX_TAKEN,
+    FX_REPLY,
+    FX_FINAL,
+    FX_FORGOTTEN,
+    FX_REOPENED,
+    FX_SET
+};
 struct effect {
     enum effect_kind kind;
     enum core_code code;
     uint64_t seq, job, n, ref;
     uint32_t chunk, agent, add;
+    int32_t priority;
 };
 
 struct known_key { /* idempotency keys of live and just ended jobs */

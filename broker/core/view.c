@@ -14,6 +14,7 @@ bool core_job(const struct core *core, uint64_t id, struct core_job_view *ret)
         .job = id,
         .kind = job->kind,
         .priority = job->priority,
+        .shown_priority = job->shown_priority,
         .status = job->status,
         .row_status = job->row_status,
         .sealed = job->sealed,

@@ -6,7 +6,7 @@
 struct core_job_view {
     uint64_t job;
     uint32_t kind;
-    int32_t priority;
+    int32_t priority, shown_priority; /* newest; as far as it is durable */
     enum core_job_status status;
     enum core_job_status row_status; /* for ROW_JOB: what the row being saved says */
     bool sealed;

@@ -111,3 +111,34 @@ def test_rest_says_503_and_when_to_come_back(broker, gateway, stall):
     assert rest.get(f"/api/jobs/{job}").json()["job"]["status"] == "pending"
     stall.end()
     until(lambda: rest.post("/api/jobs?type=hash", data=b"two").status_code == 201, "jobs are taken again")
+
+
+def test_what_is_not_durable_is_not_shown(broker, gateway, agent, stall):
+    """A changed priority, and a failed job that is to be done again: as before, until it is answered."""
+    gateway.connect()
+    devices = [agent(name) for name in ("a", "b")]
+    for device in devices:
+        device.hello(chunks=1000)
+    job = submit(gateway, b"one")
+    waiting = gateway.ask("SUBMIT", type="hash", open=1, priority=3)["job"]
+    while (row := job_of(gateway, job))["status"] != "failed":
+        for device in devices:
+            if device.is_silent(0.05):
+                continue
+            for lease in device.expect("ASSIGN", "REVOKE").get("leases", []):
+                device.say("FAIL", job=job, chunk=0, n=lease["n"], token=lease["token"], error="a test")
+    until(lambda: gateway.ask("RETRY", answer="ERROR", job=waiting)["code"] == "conflict", "its end")
+    stall.begin()
+    gateway.send("SET", ref=7001, job=waiting, has_priority=1, priority=9)
+    gateway.send("RETRY", ref=7002, job=job)
+    assert any(not device.is_silent(5) for device in devices)  # the core has it: its chunk is given out
+    assert job_of(gateway, waiting)["priority"] == 3
+    assert job_of(gateway, job) == row
+    listed = {shown["job"]: shown for shown in gateway.ask("GET_JOBS", limit=10)["rows"]}
+    assert listed[job] == row and listed[waiting]["priority"] == 3
+    assert gateway.ask("GET_CHUNKS", job=job, limit=10)["rows"][0]["status"] == "failed"
+    stall.end()
+    assert {gateway.expect("OK", limit_s=30)["ref"] for _ in range(2)} == {7001, 7002}
+    assert job_of(gateway, waiting)["priority"] == 9
+    now = job_of(gateway, job)
+    assert now["status"] == "processing" and now["etag"] != row["etag"], now
