@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct outlet {
@@ -225,8 +226,11 @@ static void drop(void *arg)
 
 struct MHD_Response *outlet_response(struct outlet *outlet)
 {
-    return MHD_create_response_from_callback(outlet->end - outlet->at, OUTLET_BLOCK_BYTES, give,
-                                             outlet, drop);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        outlet->end - outlet->at, OUTLET_BLOCK_BYTES, give, outlet, drop);
+    if (!response)
+        abort(); /* out of memory, as sw_alloc */
+    return response;
 }
 
 void outlet_read_small(

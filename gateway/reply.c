@@ -82,14 +82,23 @@ void request_reply(struct request *r, unsigned status, struct MHD_Response *resp
     request_resume(r);
 }
 
+/* Out of memory it aborts as sw_alloc does: libmicrohttpd takes a response that is NULL and looks
+ * into it. */
+static struct MHD_Response *buffer_response(size_t n, void *p, enum MHD_ResponseMemoryMode mode)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(n, p, mode);
+    if (!response)
+        abort();
+    return response;
+}
+
 static struct MHD_Response *response_of(json_t *object, struct sw_buf *ret_copy)
 {
     char *text = json_dumps(object, JSON_COMPACT);
     assert(text); /* only strings that jansson itself took */
     if (ret_copy)
         sw_buf_text(ret_copy, text);
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *response = buffer_response(strlen(text), text, MHD_RESPMEM_MUST_FREE);
     MHD_add_response_header(response, "Content-Type", "application/json");
     json_decref(object);
     return response;
@@ -134,13 +143,12 @@ void reply_empty(struct request *r, unsigned status, struct MHD_Response *header
 
 struct MHD_Response *reply_new_empty(void)
 {
-    return MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
+    return buffer_response(0, (void *)"", MHD_RESPMEM_PERSISTENT);
 }
 
 void reply_static(struct request *r, const char *media_type, const void *p, size_t n)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(n, (void *)p, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = buffer_response(n, (void *)p, MHD_RESPMEM_PERSISTENT);
     MHD_add_response_header(response, "Content-Type", media_type);
     request_reply(r, MHD_HTTP_OK, response);
 }
@@ -149,7 +157,7 @@ void reply_text(struct request *r, const char *media_type, struct sw_buf *text)
 {
     size_t n = text->size;
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(n, sw_buf_take_text(text), MHD_RESPMEM_MUST_FREE);
+        buffer_response(n, sw_buf_take_text(text), MHD_RESPMEM_MUST_FREE);
     MHD_add_response_header(response, "Content-Type", media_type);
     request_reply(r, MHD_HTTP_OK, response);
 }

@@ -58,8 +58,8 @@ int sw_keys_write(const char *path, const struct sw_keys *keys, struct sw_err *e
     sw_buf_printf(&text, "public %s\nsecret %s\n", keys->public_key, keys->secret_key);
     if (*keys->server_key)
         sw_buf_printf(&text, "server %s\n", keys->server_key);
-    AUTO(sw_text) char *for_dir = strdup(path);
-    AUTO(sw_text) char *for_base = strdup(path);
+    AUTO(sw_text) char *for_dir = sw_copy_text(path, strlen(path));
+    AUTO(sw_text) char *for_base = sw_copy_text(path, strlen(path));
     AUTO_FD int dir = open(dirname(for_dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r = dir < 0 ? -errno : sw_file_replace(dir, basename(for_base), text.data, text.size, 0600);
     sodium_memzero(text.data, text.size);

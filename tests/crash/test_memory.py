@@ -5,7 +5,7 @@ import os
 
 import pytest
 from sweep import Sweep
-from world import ASSERTS, REFUSALS, World, is_decent
+from world import ASSERTS, REFUSALS, ROLES, World, is_decent
 
 pytestmark = [pytest.mark.plain, pytest.mark.timeout(0 if os.environ.get("SHADOW_LONG") else 300)]
 BUDGET_S = 30
@@ -30,4 +30,5 @@ def test_a_start_without_memory_ends_with_words():
 
 
 def test_memory_refused_at_every_call():
-    print(Sweep("memory", {"memory": REFUSALS}, BUDGET_S, roles=["broker"]).run())
+    roles = ROLES if os.environ.get("SHADOW_LONG") else ["broker"]
+    print(Sweep("memory", {"memory": REFUSALS}, BUDGET_S, roles=roles).run())
