@@ -12,7 +12,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -130,12 +129,7 @@ static void know_machine(struct agent *agent)
         agent->config.slots = (int64_t)agent->cores;
     if (!agent->config.name)
         agent->config.name = strndup(about.nodename, 64);
-    /* inputs and outputs are descriptors: as many as the system allows */
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    sw_descriptors_raise(); /* inputs and outputs are descriptors */
 }
 
 static int configure(struct agent *agent, int argc, char **argv, struct sw_err *err)

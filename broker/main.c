@@ -3,6 +3,7 @@
 #include "broker/broker.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "broker/belong.h"
 #include "broker/tools.h"
@@ -218,6 +219,7 @@ int main(int argc, char **argv)
         return 2;
     }
     umask(0007);
+    sw_descriptors_raise(); /* an agent has two connections */
     sw_link_start(2);
     r = tools_run(&broker.config);
     if (r >= 0) {

@@ -2,13 +2,13 @@
  * to. */
 #include "listen.h"
 
+#include "base/io.h"
 #include "base/own.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define BACKLOG 1024
@@ -44,21 +44,12 @@ static int parse_address(const struct options *options,
                    text);
 }
 
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 int listen_open(const struct options *options, int *ret_fd, struct sw_err *err)
 {
     struct sockaddr_storage address;
     socklen_t size = 0;
     int one = 1;
-    raise_descriptor_limit();
+    sw_descriptors_raise();
     int r = parse_address(options, &address, &size, err);
     if (r < 0)
         return r;

@@ -23,4 +23,7 @@ int sw_file_replace(int dir_fd, const char *name, const void *p, size_t n, mode_
 int sw_dir_make(int dir_fd, const char *name, mode_t mode); /* mkdir; an existing folder is fine */
 int sw_dir_sync(int dir_fd);
 
+/* As many descriptors as the system allows this process: every peer's connection is one. */
+void sw_descriptors_raise(void);
+
 #endif
