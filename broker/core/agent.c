@@ -164,8 +164,8 @@ void agent_tick(struct core *core, int64_t lateness_ms, int64_t now_ms)
 void agent_settle(struct core *core, int64_t now_ms)
 {
     bool waiting = false;
-    for (uint32_t i = 0; i < core->n_agents; i++)
-        waiting |= core->agents[i].waited_for;
+    for (uint32_t i = 0; i < core->n_agents && !core->settled && !waiting; i++)
+        waiting = core->agents[i].waited_for;
     if (!core->settled && (!waiting || now_ms >= core->settle_ms)) {
         core->settled = true;
         core->dirty = true;

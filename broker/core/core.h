@@ -28,10 +28,11 @@
 #define CORE_LEASES_MAX      2 /* one and its twin */
 #define CORE_HELD_MAX        4096 /* chunks an agent may hold: what one HELLO can list */
 #define CORE_BEAT_MS         2000
-#define CORE_GONE_MS         6000   /* three missed heartbeats */
-#define CORE_PROBE_MS        1000   /* the old holder of a key has this long to answer */
-#define CORE_TICK_MS         250    /* core_wake is never later than this while anything is alive */
-#define CORE_SETTLE_MS       1500   /* after a restart, wait at most this long for known agents */
+#define CORE_GONE_MS         6000 /* three missed heartbeats */
+#define CORE_PROBE_MS        1000 /* the old holder of a key has this long to answer */
+#define CORE_TICK_MS         250  /* core_wake is never later than this while anything is alive */
+#define CORE_SETTLE_MS       1500 /* after a restart known agents are awaited: the next one so long, */
+#define CORE_SETTLE_MAX_MS   10000 /* all of them so long (a thousand take their time) */
 #define CORE_UNSEALED_MS     600000 /* an open job without an ADD or SET for this long is cancelled */
 #define CORE_KEY_GRACE_MS                                                                          \
     60000 /* an ended job's idempotency key stays here this long, longer than any                  \
@@ -275,8 +276,8 @@ int core_load_chunk(struct core *core, uint64_t job, const struct core_load_chun
  * nothing and shows nobody what the views say of it. When its rows cannot be read it goes again, by
  * this: ENDED follows. */
 void core_unload(struct core *core, uint64_t job, int64_t now_ms);
-/* Loading is over. `agents` were online: nothing is assigned until each has said HELLO, at most
- * CORE_SETTLE_MS. Jobs whose last chunk was already durable are ended now. */
+/* Loading is over. `agents` were online: nothing is assigned until each has said HELLO, or none
+ * more come (CORE_SETTLE_MS). Jobs whose last chunk was already durable are ended now. */
 void core_loaded(struct core *core, const uint32_t *agents, size_t n, int64_t now_ms);
 /* Before core_loaded: what was loaded of a job goes again, since its other rows cannot be read. */
 void core_load_drop(struct core *core, uint64_t job);

@@ -3,6 +3,8 @@
  * answers. */
 #include "broker/core/state.h"
 
+#include "base/own.h"
+
 /* False: the old session's holder has to be asked, or was and lives. */
 static bool
 may_replace(struct core *core, const struct core_event *event, struct agent *agent, int64_t now_ms)
@@ -90,6 +92,8 @@ void hello_event(struct core *core, const struct core_event *event, int64_t now_
         return;
     bool other_instance = agent->instance != 0 && agent->instance != event->of.hello.instance;
     agent->online = true;
+    if (agent->waited_for && !core->settled)
+        core->settle_ms = SW_MIN(now_ms + CORE_SETTLE_MS, core->settle_max_ms);
     agent->waited_for = false;
     agent->session = event->session;
     agent->serial = event->serial;

@@ -95,6 +95,7 @@ void core_loaded(struct core *core, const uint32_t *agents, size_t n, int64_t no
     core->started = true;
     core->settled = n == 0;
     core->settle_ms = now_ms + CORE_SETTLE_MS;
+    core->settle_max_ms = now_ms + CORE_SETTLE_MAX_MS;
     for (size_t i = 0; i < n; i++)
         agent_of(core, agents[i])->waited_for = true;
     struct job *job, *next_job;

@@ -165,7 +165,7 @@ struct core {
     struct actions actions;
     int64_t late_ms; /* by which all ticks were late: nobody could be heard then */
     int64_t tick_ms; /* when the next tick is due */
-    int64_t settle_ms;
+    int64_t settle_ms, settle_max_ms;
     bool settled, loading;
     bool started; /* an event was fed: what is loaded from now on is for a RETRY */
     bool dirty;   /* something changed that picking may use */

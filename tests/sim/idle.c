@@ -52,12 +52,21 @@ static void check_idle(struct world *w, uint32_t agent, uint64_t job)
                        (unsigned long)job, agent);
 }
 
+/* The core may still wait for agents of before the restart, and longer while they come. */
+static bool may_settle(const struct world *w)
+{
+    int64_t settled_ms = w->oracle->start_ms + CORE_SETTLE_MS;
+    for (uint32_t i = 0; i < w->options.agents; i++)
+        if (w->oracle->agents[i].awaited)
+            settled_ms = w->oracle->start_ms + CORE_SETTLE_MAX_MS;
+    return w->now_ms < settled_ms + INT64_C(2) * CORE_TICK_MS;
+}
+
 /* After a tick nobody who holds nothing and grants something may be left beside a READY chunk. */
 void idle_check(struct world *w, const struct core_event *event)
 {
     const struct oracle *o = w->oracle;
-    if (event->type != EV_TICK ||
-        w->now_ms < o->start_ms + CORE_SETTLE_MS + INT64_C(2) * CORE_TICK_MS)
+    if (event->type != EV_TICK || may_settle(w))
         return;
     for (uint32_t i = 0; i < w->options.agents; i++) {
         const struct watch *watch = &o->agents[i];

@@ -203,8 +203,11 @@ static bool load(struct script *s, const char *verb, unsigned long job, const ch
     } else if (strcmp(verb, "unload") == 0) {
         core_unload(s->core, job, s->now_ms);
     } else if (strcmp(verb, "loaded") == 0) {
-        uint32_t agent = (uint32_t)job;
-        core_loaded(s->core, &agent, strchr(line, ' ') ? 1 : 0, s->now_ms);
+        uint32_t agents[4];
+        size_t n = 0;
+        for (const char *at = strchr(line, ' '); at && n < 4; at = strchr(at + 1, ' '))
+            agents[n++] = (uint32_t)strtoul(at, NULL, 10);
+        core_loaded(s->core, agents, n, s->now_ms);
     } else {
         return false;
     }

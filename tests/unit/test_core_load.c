@@ -40,6 +40,20 @@ SCRIPT(settles_in_time,
     "ticks 1 -> assign 1 5/0#1; assign 1 5/1#2",
     "submit 0 r1 key 3 -> reply r1 exists 5")
 
+/* while known agents still come one after the other, it waits on */
+SCRIPT(settles_when_no_more_come,
+    "load 5 processing sealed ->",
+    "loadadd 5 k1 3x100 -> 0",
+    "loaded 0 2 3 ->",
+    "hello 1 s1 i1 -> welcome 1 s1",
+    "credit 1 chunks 3 ->",
+    "ticks 5 ->",
+    "hello 2 s2 i2 list 5/0#0.7:r -> welcome 2 s2",
+    "ticks 5 ->",
+    "hello 3 s3 i3 list 5/1#0.8:r -> welcome 3 s3",
+    "ticks 5 ->",
+    "ticks 1 -> assign 1 5/2#1")
+
 SCRIPT(ends_what_was_done,
     "load 5 pending sealed ->",
     "loadadd 5 k1 1x100 -> 0",
@@ -193,6 +207,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(settles),
         cmocka_unit_test(settles_in_time),
+        cmocka_unit_test(settles_when_no_more_come),
         cmocka_unit_test(ends_what_was_done),
         cmocka_unit_test(refusals),
         cmocka_unit_test(one_more_after_a_crash),
