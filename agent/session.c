@@ -23,11 +23,11 @@
 #define SOON_MS      30000 /* since the last session: a standby is about to take over */
 #define SOON_MAX_MS  300   /* so long it is looked for at short intervals: the broker that begins */
                            /* waits a second and a half for those that it knew */
-#define LINK_MS     2000   /* no link, or no WELCOME, for so long: another broker may have one; */
-#define WELCOME_MAX 5      /* a slow WELCOME gets more rounds' time, up to so many times that */
-#define WOKEN_MS    1000   /* a jump of boot time against running time: the machine slept */
-#define TOLD_MS     5000   /* no link for so long: somebody should know */
-#define STUCK_MS    30000  /* no link for so long: a socket may have given up (ZAP status 400) */
+#define LINK_MS    2000    /* no link, or no WELCOME, for so long: another broker may have one; */
+#define ROUNDS_MAX 5       /* each round gives them more time, up to so many times that */
+#define WOKEN_MS   1000    /* a jump of boot time against running time: the machine slept */
+#define TOLD_MS    5000    /* no link for so long: somebody should know */
+#define STUCK_MS   30000   /* no link for so long: a socket may have given up (ZAP status 400) */
 
 static int64_t slept_ms(void)
 {
@@ -181,18 +181,22 @@ static void tell_unlinked(struct agent *agent)
     sd_notify(0, "STATUS=Waiting for the broker");
 }
 
-static int64_t link_deadline(const struct agent *agent)
-{
-    return agent->session.opened_ms + (agent->brokers.n > 1 ? LINK_MS : STUCK_MS);
-}
-
-/* One that links and does not welcome may be busy: it is not left sooner and sooner. */
-static int64_t welcome_deadline(const struct agent *agent)
+/* One that is slow to link or to welcome may be busy with a thousand others that also just came: if
+ * each gave up and began again at the same pace, none would ever be through. */
+static int64_t patience_ms(const struct agent *agent)
 {
     uint64_t rounds = 1 + agent->session.tries / agent->brokers.n;
-    return agent->brokers.n > 1
-               ? agent->session.opened_ms + LINK_MS * (int64_t)SW_MIN(rounds, (uint64_t)WELCOME_MAX)
-               : INT64_MAX;
+    return LINK_MS * (int64_t)SW_MIN(rounds, (uint64_t)ROUNDS_MAX);
+}
+
+static int64_t link_deadline(const struct agent *agent)
+{
+    return agent->session.opened_ms + (agent->brokers.n > 1 ? patience_ms(agent) : STUCK_MS);
+}
+
+static int64_t welcome_deadline(const struct agent *agent)
+{
+    return agent->brokers.n > 1 ? agent->session.opened_ms + patience_ms(agent) : INT64_MAX;
 }
 
 void session_tick(struct agent *agent)
