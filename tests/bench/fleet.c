@@ -80,12 +80,18 @@ uint64_t bench_jobs_bytes(const struct fleet *fleet)
     return bytes_below(path);
 }
 
-static void run_broker(
-    struct fleet *fleet, const char *flag, const char *value, const char *flag2, const char *value2)
+/* Exactly one of its ways: --add-peer alone, or two flags with values and, for a standby, a last
+ * one. */
+static void run_broker(struct fleet *fleet,
+                       const char *flag,
+                       const char *value,
+                       const char *flag2,
+                       const char *value2,
+                       const char *last)
 {
     const char *store = getenv("SHADOW_BENCH_STORE"); /* tests/bench/run --store */
     execl(fleet->broker, fleet->broker, "--store", store ? store : "sqlite", "--state",
-          fleet->state, flag, value, flag2, value2, (char *)NULL);
+          fleet->state, flag, value, flag2, value2, last, (char *)NULL);
     perror(fleet->broker);
     _exit(127);
 }
@@ -97,11 +103,11 @@ void fleet_key(struct fleet *fleet, const char *role, const char *name, char ret
     snprintf(request, sizeof request, "%s:%s:%s", role, name, ret_file);
     pid_t child = fork();
     if (child == 0)
-        run_broker(fleet, "--add-peer", request, NULL, NULL);
+        run_broker(fleet, "--add-peer", request, NULL, NULL, NULL);
     waitpid(child, NULL, 0);
 }
 
-zsock_t *fleet_peer(struct fleet *fleet, const char *role, const char *name)
+zsock_t *fleet_peer_at(struct fleet *fleet, const char *host, const char *role, const char *name)
 {
     char file[FLEET_PATH], endpoint[64];
     struct sw_keys keys;
@@ -111,11 +117,16 @@ zsock_t *fleet_peer(struct fleet *fleet, const char *role, const char *name)
         fprintf(stderr, "%s\n", err.text);
         exit(1);
     }
-    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", fleet->port);
+    snprintf(endpoint, sizeof endpoint, "tcp://%s:%d", host, fleet->port);
     zsock_t *socket = sw_link_connect(endpoint, &keys, SW_CONTROL_BYTES_MAX, &err);
     if (!socket)
         fprintf(stderr, "%s\n", err.text);
     return socket;
+}
+
+zsock_t *fleet_peer(struct fleet *fleet, const char *role, const char *name)
+{
+    return fleet_peer_at(fleet, "127.0.0.1", role, name);
 }
 
 pid_t fleet_slot_agent(struct fleet *fleet, const char *program, const char *name)
@@ -132,13 +143,24 @@ pid_t fleet_slot_agent(struct fleet *fleet, const char *program, const char *nam
     _exit(127);
 }
 
-void fleet_start_broker(struct fleet *fleet)
+static pid_t start_broker(struct fleet *fleet, const char *host, const char *last)
 {
     char port[16];
     snprintf(port, sizeof port, "%d", fleet->port);
-    fleet->broker_pid = fork();
-    if (fleet->broker_pid == 0)
-        run_broker(fleet, "--port", port, "--listen", "127.0.0.1");
+    pid_t child = fork();
+    if (child == 0)
+        run_broker(fleet, "--port", port, "--listen", host, last);
+    return child;
+}
+
+void fleet_start_broker(struct fleet *fleet)
+{
+    fleet->broker_pid = start_broker(fleet, "127.0.0.1", NULL);
+}
+
+pid_t fleet_start_standby(struct fleet *fleet)
+{
+    return start_broker(fleet, FLEET_STANDBY_HOST, "--standby");
 }
 
 int fleet_start(struct fleet *fleet)

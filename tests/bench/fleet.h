@@ -21,6 +21,8 @@ void fleet_stop(struct fleet *fleet); /* and removes the state folder */
 /* A key of a new peer, in a file of the state folder. */
 void fleet_key(struct fleet *fleet, const char *role, const char *name, char ret_file[FLEET_PATH]);
 zsock_t *fleet_peer(struct fleet *fleet, const char *role, const char *name);
+/* The same, of the broker that listens on `host`. */
+zsock_t *fleet_peer_at(struct fleet *fleet, const char *host, const char *role, const char *name);
 /* A child process that says HELLO and answers every chunk with `output_bytes`, until killed. */
 pid_t fleet_agent(struct fleet *fleet, const char *name, uint32_t credit, size_t output_bytes);
 /* A real agent with one slot; ends at SIGTERM. */
@@ -35,6 +37,9 @@ uint64_t fleet_submit(zsock_t *client,
 uint64_t fleet_completed(zsock_t *client, uint64_t job, bool *ret_final); /* chunks so far */
 /* The broker process again, after it was killed. */
 void fleet_start_broker(struct fleet *fleet);
+/* A second one that waits for its place, on the same ports of another loopback address. */
+#define FLEET_STANDBY_HOST "127.0.0.2"
+pid_t fleet_start_standby(struct fleet *fleet);
 
 double bench_now_s(void);
 double bench_cpu_s(pid_t pid); /* user and system time of a process so far */
