@@ -23,7 +23,7 @@ TAKEOVER_S = 10
 KILLED_S = 4  # both are processes of one machine
 CLEAN_S = 2
 FROZEN_S = 15  # on MongoDB
-HELD_S = 4  # on SQLite
+HELD_S = 8  # on SQLite; longer than 6 s of silence, after which agents give a session up
 
 
 class Pair:
