@@ -137,6 +137,7 @@ void agent_beat(struct broker *broker, const struct peer *peer, const void *mess
         copy_text(device->status, sizeof device->status, beat->status);
         copy_text(device->reason, sizeof device->reason, beat->reason);
         device->load = beat->load;
+        feed_device(broker, device);
         device->row->last_heartbeat = sw_wall_ms();
     }
     size_t n = SW_MIN(beat->n_running, (size_t)CORE_HELD_MAX);

@@ -72,6 +72,7 @@ static void beat(struct broker *broker, const struct core_action *action)
 
 static void assign(struct broker *broker, const struct core_action *action)
 {
+    feed_assigned(broker, action);
     outbox_assign(broker, action);
 }
 
@@ -101,11 +102,13 @@ static void drop(struct broker *broker, const struct core_action *action)
     sw_buf_clear(&device->out.payload);
     device->session = 0;
     sw_log(SW_LOG_INFO, "agent offline device=%s", device->id);
+    feed_device(broker, device);
     device_save(broker, device);
 }
 
 static void note_change(struct broker *broker, const struct core_action *action)
 {
+    feed_note(broker, action);
     if (action->note != NOTE_CHUNK || action->agent >= broker->devices.n)
         return;
     struct device *device = broker->devices.by_index[action->agent];
@@ -121,6 +124,7 @@ static void ended(struct broker *broker, const struct core_action *action)
     source_forget(broker->source, action->job);
     if (!card)
         return;
+    feed_ended(broker, card, action->forgotten);
     sw_log(SW_LOG_INFO, "job ended job=%ju seconds=%.1f%s", (uintmax_t)action->job,
            (double)(sw_wall_ms() - card->row->created_at) / 1000,
            action->forgotten ? " forgotten=1" : "");

@@ -6,6 +6,7 @@
 #include "broker/cards.h"
 #include "broker/core/core.h"
 #include "broker/data.h"
+#include "broker/feed.h"
 #include "broker/history.h"
 #include "broker/holdings.h"
 #include "broker/journal.h"
@@ -89,6 +90,7 @@ struct device {
     bool unsaved; /* the journal had no room for its row */
     bool broken;  /* a send failed: EV_UNREACHABLE is due */
     bool revoked; /* its key is not listed any more, and data knows */
+    bool noted;   /* the feed has it to tell */
     struct outbox out;
     UT_hash_handle hh;
 };
@@ -156,6 +158,7 @@ struct broker {
     struct disk disk;
     struct stall stall;
     struct holdings holdings;
+    struct feed feed;
     struct retention retention;
     struct card *cards;
     size_t inline_bytes;
@@ -209,7 +212,7 @@ control_fn client_submit, client_add, client_seal, client_cancel, client_retry, 
     client_forget;
 control_fn client_get_jobs, client_get_chunks, client_get_adds, client_get_agents, client_get_why,
     client_get_stats;
-control_fn client_drain, client_resume;
+control_fn client_drain, client_resume, client_subscribe;
 
 /* requests.c */
 struct request *request_new(struct broker *broker, enum sw_message_type type, uint64_t ref);
@@ -274,6 +277,7 @@ void query_answered(struct broker *broker,
 /* rows.c: to and from the store */
 void rows_save(struct broker *broker, const struct core_action *action);
 /* render.c: rows and live state as the wire's records */
+#define RENDER_JOB_TEXTS 256 /* bytes of texts that one rendered job may need */
 void render_job(struct broker *broker,
                 const struct sw_msg_job_row *row,
                 uint64_t job,

@@ -3,6 +3,7 @@
 #define BROKER_CARDS_H
 
 #include "base/own.h"
+#include "broker/core/core.h"
 #include "files/manifest.h"
 #include "files/planfile.h"
 #include "kernels/kernel.h"
@@ -37,8 +38,10 @@ struct card {
     struct request *waiting; /* for the end of that */
     struct request *adding;  /* ADDs of a job are prepared one after the other; head of the queue */
     bool preparing;          /* data has the head */
-    uint64_t counted;        /* bytes that count as its owner's */
-    bool gone;               /* and do not any more: it is being forgotten */
+    bool noted;              /* the feed has it to tell */
+    enum core_job_status row_status; /* of its newest row */
+    uint64_t counted;                /* bytes that count as its owner's */
+    bool gone;                       /* and do not any more: it is being forgotten */
     char *renamed; /* its newest name, if a SET gave one: in rows at once, in `row` when durable */
     UT_hash_handle hh;
 };

@@ -37,6 +37,7 @@ static const struct {
     {SW_MSG_GET_STATS, CLIENTS, client_get_stats},
     {SW_MSG_DRAIN, CLIENTS, client_drain},
     {SW_MSG_RESUME, CLIENTS, client_resume},
+    {SW_MSG_SUBSCRIBE, CLIENTS, client_subscribe},
 };
 
 static void refuse(struct broker *broker, uint64_t ref, const char *code, const char *text)

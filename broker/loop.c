@@ -144,6 +144,7 @@ static void turn(struct broker *broker, const zmq_pollitem_t *items)
     }
     outbox_flush_all(broker);
     drop_broken(broker);
+    feed_flush(broker, now);
     journal_flush(broker->journal);
 }
 
@@ -179,7 +180,7 @@ int broker_run(struct broker *broker)
     };
     tell_ready();
     while (!broker->stop) {
-        int64_t wait = core_wake(broker->core) - sw_boot_ms();
+        int64_t wait = SW_MIN(core_wake(broker->core), feed_wake(broker)) - sw_boot_ms();
         if (zmq_poll(items, (int)SW_COUNT(items), SW_MAX(wait, 0)) < 0 && errno != EINTR)
             return -errno;
         turn(broker, items);

@@ -196,6 +196,7 @@ static void finish(struct broker *broker)
     }
     core_destroy(&broker->core);
     holdings_done(broker);
+    feed_done(&broker->feed);
     source_destroy(&broker->source);
     devices_done(&broker->devices);
     peers_close(&broker->peers);

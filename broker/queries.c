@@ -8,7 +8,6 @@
 #define PAGE_BYTES_MAX                                                                             \
     ((size_t)200 << 10) /* the wire's 256 KiB, less what heads and names take                      \
                          */
-#define JOB_TEXTS 256   /* bytes of texts that one rendered job may need */
 
 static void answer(struct broker *broker,
                    struct request *request,
@@ -49,7 +48,7 @@ void client_get_jobs(struct broker *broker, const struct peer *peer, const void 
     if (card) {
         struct sw_msg_job row;
         AUTO_BUF struct sw_buf texts = {0};
-        sw_buf_reserve(&texts, JOB_TEXTS);
+        sw_buf_reserve(&texts, RENDER_JOB_TEXTS);
         render_job(broker, card->row, card->job, JOB_PENDING, &row, &texts);
         struct sw_msg_jobs jobs = {.ref = request->ref, .rows = &row, .n_rows = 1};
         answer(broker, request, SW_MSG_JOBS, &jobs);
@@ -93,7 +92,7 @@ jobs_answered(struct broker *broker, struct request *request, const struct histo
     }
     struct sw_msg_job *rows = sw_alloc(reply->n, sizeof *rows);
     AUTO_BUF struct sw_buf texts = {0};
-    sw_buf_reserve(&texts, JOB_TEXTS * (reply->n + 1));
+    sw_buf_reserve(&texts, RENDER_JOB_TEXTS * (reply->n + 1));
     size_t n = 0, bytes = 0, i = 0;
     uint64_t last = 0;
     broker->row_arena.used = 0;

@@ -48,6 +48,7 @@ static void save_job(struct broker *broker, const struct core_action *action, st
     }
     core_job(broker->core, action->job, &view);
     count(&view, card->row);
+    card->row_status = view.row_status;
     struct sw_msg_job_row saved = *card->row;
     if (card->renamed)
         saved.name = sw_str_of(card->renamed);
