@@ -266,12 +266,13 @@ void feed_flush(struct broker *broker, int64_t now_ms)
     gather(broker, &news);
     for (size_t i = 0; i < feed->n_subscribers; i++) {
         struct batch batch = {.broker = broker, .to = &feed->subscribers[i]};
-        put_jobs(&batch, news.jobs, news.n_jobs);
-        batch_send(&batch); /* what goes into one message lies in one array */
-        put_jobs(&batch, news.ended, news.n_ended);
         put_devices(&batch, news.agents, news.n_agents);
+        batch_send(&batch);       /* what goes into one message lies in one array */
+        put_chunks(&batch, feed); /* before the job that ends with them */
+        put_jobs(&batch, news.jobs, news.n_jobs);
         batch_send(&batch);
-        put_chunks(&batch, feed);
+        put_jobs(&batch, news.ended, news.n_ended);
+        batch_send(&batch);
         put_forgotten(&batch, feed);
         if (batch.broken || feed->lost)
             batch.to->seq++; /* the gap shows it */

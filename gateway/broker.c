@@ -46,6 +46,8 @@ struct broker {
     int64_t heard_ms, probed_ms;
     void (*first)(void *arg);
     void *first_arg;
+    void (*hear)(void *arg, const struct sw_message *message);
+    void *hear_arg;
 };
 
 static void look(void *arg);
@@ -109,6 +111,8 @@ static void take_answer(struct broker *broker, const struct sw_frames *frames)
     /* ref is the second field of ERROR and the first of every other answer */
     uint64_t ref = message.type == SW_MSG_ERROR ? message.of.error.ref : message.of.ok.ref;
     heard(broker);
+    if (broker->hear && (message.type == SW_MSG_SNAPSHOT || message.type == SW_MSG_CHANGES))
+        broker->hear(broker->hear_arg, &message);
     HASH_FIND(hh, broker->asks, &ref, sizeof ref, ask);
     if (ask)
         end_ask(broker, ask, &message);
@@ -131,29 +135,29 @@ static void drain(struct broker *broker)
     broker->draining = false;
 }
 
+static void
+say_once(struct broker *broker, enum sw_message_type type, const void *message, int64_t now_ms)
+{
+    struct ask once = {0};
+    sw_encode(type, message, &once.header);
+    send_ask(broker, &once, now_ms);
+    sw_buf_done(&once.header);
+}
+
 static void probe(struct broker *broker, int64_t now_ms)
 {
     struct sw_msg_get_stats question = {0};
     if (!broker_link_search(&broker->link) && now_ms - broker->probed_ms < PROBE_MS)
         return;
     broker->probed_ms = now_ms;
-    struct ask once = {0}; /* its answer needs no waiting: any word of the broker's counts */
     question.ref = ++broker->next_ref;
-    sw_encode(SW_MSG_GET_STATS, &question, &once.header);
-    send_ask(broker, &once, now_ms);
-    sw_buf_done(&once.header);
+    say_once(broker, SW_MSG_GET_STATS, &question, now_ms); /* any word of the broker's counts */
 }
 
 static void lost(struct broker *broker, const char *how)
 {
     broker->there = false;
     sw_log(SW_LOG_WARNING, "broker %s endpoint=%s", how, broker_link_place(&broker->link));
-}
-
-static void fall_silent(struct broker *broker)
-{
-    lost(broker, "is silent");
-    broker_link_doubt(&broker->link);
 }
 
 static void look(void *arg)
@@ -178,9 +182,10 @@ static void on_tick(uv_timer_t *timer)
             metric_add(broker->gateway, METRIC_BROKER_SILENT, 1);
             end_ask(broker, ask, NULL);
         } else if (broker->there && now_ms - ask->sent_ms >= RESEND_MS) {
-            if (broker->heard_ms < ask->sent_ms && ask->sent_ms)
-                fall_silent(broker);
-            else
+            if (broker->heard_ms < ask->sent_ms && ask->sent_ms) {
+                lost(broker, "is silent");
+                broker_link_doubt(&broker->link);
+            } else
                 send_ask(broker, ask, now_ms);
         }
     }
@@ -228,6 +233,20 @@ void broker_destroy(struct broker **p)
     sodium_memzero(&broker->link.keys, sizeof broker->link.keys);
     sw_release(broker);
     *p = NULL;
+}
+
+void broker_listen(struct broker *broker,
+                   void (*hear)(void *arg, const struct sw_message *message),
+                   void *arg)
+{
+    broker->hear = hear;
+    broker->hear_arg = arg;
+}
+
+void broker_say(struct broker *broker, enum sw_message_type type, const void *message)
+{
+    if (broker->there)
+        say_once(broker, type, message, sw_boot_ms());
 }
 
 bool broker_is_there(const struct broker *broker)

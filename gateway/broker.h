@@ -33,4 +33,11 @@ void broker_ask(struct broker *,
                 broker_done *done,
                 void *arg);
 
+/* What comes without being asked for (the feed of changes): SNAPSHOT and CHANGES; NULL: nobody. */
+void broker_listen(struct broker *,
+                   void (*hear)(void *arg, const struct sw_message *message),
+                   void *arg);
+/* Says something once, now: whoever does this repeats it by itself. Its ref is 0. */
+void broker_say(struct broker *, enum sw_message_type type, const void *message);
+
 #endif

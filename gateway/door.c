@@ -6,6 +6,7 @@
  * inactivity only and refuse the new instead of dropping the idle. */
 #include "door.h"
 
+#include "arrivals.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/own.h"
@@ -153,19 +154,27 @@ static void on_listening(uv_poll_t *poll, int status, int events)
     struct door *door = poll->data;
     (void)status, (void)events;
     for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
-        socklen_t size = sizeof door->arriving;
-        int fd = accept4(door->listen_fd, (struct sockaddr *)&door->arriving, &size,
-                         SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct sockaddr_storage from;
+        socklen_t size = sizeof from;
+        int fd =
+            accept4(door->listen_fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
             break; /* none left, or out of descriptors: the next round tries again */
-        struct in6_addr address = address_of(&door->arriving);
+        struct in6_addr address = address_of(&from);
         if (!make_room(door, &address)) {
             refuse_busy(fd);
             continue;
         }
         metric_add(door->gateway, METRIC_CONNECTIONS, 1);
-        MHD_add_connection(door->daemon, fd, (struct sockaddr *)&door->arriving, size);
+        arrivals_take(door->gateway, fd, &from, size);
     }
+}
+
+void door_adopt(struct gateway *g, int fd, const struct sockaddr_storage *from, socklen_t size)
+{
+    struct door *door = g->door;
+    door->arriving = *from;
+    MHD_add_connection(door->daemon, fd, (const struct sockaddr *)from, size);
     run_daemon(door);
 }
 

@@ -38,6 +38,8 @@ struct visitor { /* one connection */
 };
 
 int door_open(struct gateway *, struct sw_err *err); /* listens; sets g->door */
+/* A connection that speaks HTTP; takes the descriptor. */
+void door_adopt(struct gateway *, int fd, const struct sockaddr_storage *from, socklen_t size);
 void door_kick(struct gateway *); /* something was resumed: libmicrohttpd runs soon */
 void door_stop_listening(struct gateway *);
 void door_cut_all(struct gateway *); /* at the end of patience */

@@ -9,9 +9,12 @@
 #include <stdint.h>
 #include <uv.h>
 
+struct arrivals;
 struct broker;
 struct door;
+struct mirror;
 struct results;
+struct sockets;
 struct tokens;
 struct uploads;
 
@@ -46,6 +49,9 @@ struct gateway {
     int uploads_fd; /* STATE/uploads */
     struct broker *broker;
     struct door *door;
+    struct arrivals *arrivals;
+    struct sockets *sockets; /* WebSockets */
+    struct mirror *mirror;   /* what the broker tells as it happens */
     struct tokens *tokens;
     struct uploads *uploads;
     struct results *results;

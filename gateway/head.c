@@ -5,6 +5,7 @@
  * Transfer-Encoding; a proxy in front may take the other. Such heads are counted here and end the
  * connection. */
 #include "base/clock.h"
+#include "host.h"
 #include "reply.h"
 #include "request.h"
 
@@ -83,36 +84,6 @@ static const char *ambiguity_of(struct request *r)
     return length_of(r);
 }
 
-static bool is_port(const char *text)
-{
-    if (*text != ':')
-        return *text == '\0';
-    size_t digits = strspn(text + 1, "0123456789");
-    return digits > 0 && digits <= 5 && text[1 + digits] == '\0';
-}
-
-/* Only names that nobody outside can point at us: a page of another site that was rebound to our
- * address still sends its own name. Any port: a tunnel may lead here. */
-static bool is_our_host(const struct options *options, const char *host)
-{
-    static const char *const ours[] = {"127.0.0.1", "localhost", "[::1]"};
-    for (size_t i = 0; i < SW_COUNT(ours); i++) {
-        size_t n = strlen(ours[i]);
-        if (strncasecmp(host, ours[i], n) == 0 && is_port(host + n))
-            return true;
-    }
-    size_t n = strlen(options->listen);
-    if (strncasecmp(host, options->listen, n) == 0 && is_port(host + n))
-        return true;
-    for (const char *name = options->host ? options->host : ""; *name;) {
-        n = strcspn(name, ", ");
-        if (n && strncasecmp(host, name, n) == 0 && is_port(host + n))
-            return true;
-        name += n + (name[n] != '\0');
-    }
-    return false;
-}
-
 /* A browser says where a request comes from; this API is for no page of another origin. */
 static bool is_foreign(const struct request *r)
 {
@@ -120,10 +91,7 @@ static bool is_foreign(const struct request *r)
     const char *site = request_header(r, "Sec-Fetch-Site");
     if (site && (strcasecmp(site, "cross-site") == 0 || strcasecmp(site, "same-site") == 0))
         return true;
-    if (!origin)
-        return false;
-    const char *host = strstr(origin, "://");
-    return !host || strcasecmp(host + 3, request_header(r, "Host")) != 0;
+    return origin && !origin_fits(origin, request_header(r, "Host"));
 }
 
 /* Other upgrades (h2c) are ignored, as HTTP allows: nothing here ever changes its protocol. */
@@ -202,7 +170,7 @@ bool head_check(struct request *r, const char *url, const char *method)
         metric_add(r->gateway, METRIC_REFUSED_HEADS, 1);
         r->last_one = true;
         reply_error(r, REPLY_BAD_REQUEST, "%s", ambiguity);
-    } else if (!is_our_host(r->gateway->options, request_header(r, "Host"))) {
+    } else if (!host_is_ours(r->gateway->options, request_header(r, "Host"))) {
         metric_add(r->gateway, METRIC_REFUSED_HEADS, 1);
         r->last_one = true;
         reply_error(r, REPLY_BAD_HOST,

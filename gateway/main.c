@@ -1,11 +1,14 @@
 /* shadow-gateway: options, start, signals, end. Owns the loop and the order in which the parts come
  * and go; handles no request. */
+#include "arrivals.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/own.h"
 #include "broker.h"
 #include "door.h"
+#include "live/mirror.h"
+#include "live/socket.h"
 #include "options.h"
 #include "proto/link.h"
 #include "results.h"
@@ -146,6 +149,7 @@ static void on_signal(uv_signal_t *signal, int number)
     sd_notify(0, "STOPPING=1");
     sw_log(SW_LOG_INFO, "gateway stops signal=%d requests=%u", number, life->gateway.requests);
     door_stop_listening(&life->gateway);
+    sockets_close_all(&life->gateway, "the gateway is going down");
     uv_prepare_init(&life->loop, &life->ending);
     life->ending.data = life;
     uv_prepare_start(&life->ending, on_ending);
@@ -161,7 +165,10 @@ static void close_handle(uv_handle_t *handle, void *ignored)
 
 static void end(struct life *life)
 {
+    arrivals_destroy(&life->gateway.arrivals);
     door_destroy(&life->gateway.door);
+    sockets_destroy(&life->gateway.sockets);
+    mirror_destroy(&life->gateway.mirror);
     uploads_destroy(&life->gateway.uploads);
     results_destroy(&life->gateway.results);
     broker_destroy(&life->gateway.broker);
@@ -195,6 +202,12 @@ static int start(struct life *life, struct sw_err *err)
         r = broker_open(g, on_broker_there, life, err);
     uploads_open(g);
     results_open(g);
+    if (r == 0)
+        mirror_open(g);
+    if (r == 0)
+        r = sockets_open(g, err);
+    if (r == 0)
+        r = arrivals_open(g, err);
     if (r == 0)
         r = door_open(g, err);
     if (r < 0)

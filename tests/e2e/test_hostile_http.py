@@ -127,7 +127,7 @@ def test_form_and_text_posts_do_not_change_anything(lone):
 
 
 def test_upgrades_are_refused(lone):
-    answer = send(lone, b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+    answer = send(lone, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
     assert status(answer) == 426 and b"Connection: close" in answer
     h2c = send(lone, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: close\r\n\r\n")
     assert status(h2c) == 200 and b"101" not in h2c.split(b"\r\n", 1)[0]
