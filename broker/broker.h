@@ -123,7 +123,9 @@ struct request {
     uint64_t ref;
     enum sw_message_type type;
     uint64_t job;
-    void *message; /* owned clone of the message, where it is needed later */
+    int64_t begun_ms; /* sw_boot_ms */
+    bool looked_up;   /* in the store, at least once */
+    void *message;    /* owned clone of the message, where it is needed later */
     struct sw_buf payload;
     bool submit;         /* the ADD belongs to a SUBMIT: failing takes the job back */
     bool seal;           /* after this ADD */

@@ -2,7 +2,14 @@
  * an idempotency key that is not known here, the store is asked first. */
 #include "broker/broker.h"
 
+#include "base/clock.h"
+
 #include <string.h>
+
+/* A look-up begins within it: with the store's answer it is then there before a gateway gives up
+ * (12 s). One that is older is dropped: reading for those who went away would make all others late
+ * as well, for as long as clients ask again. */
+#define LOOK_UP_MS 8000
 
 static const struct {
     const char *code, *text;
@@ -87,7 +94,11 @@ void client_look_up(struct broker *broker,
         return;
     }
     copy.ref = request->id;
-    if (history_ask(broker->history, &copy) < 0)
+    copy.until_ms = request->begun_ms + LOOK_UP_MS;
+    /* what was begun goes on: were all to wait alike, none would get its second answer in time */
+    bool late = !request->looked_up && history_wait_ms(broker->history) > LOOK_UP_MS / 2;
+    request->looked_up = true;
+    if (late || history_ask(broker->history, &copy) < 0)
         client_error(broker, request, "busy", "too many look-ups are waiting: try again later");
 }
 
@@ -262,6 +273,8 @@ void client_looked_up(struct broker *broker,
 {
     if (request->type == SW_MSG_RETRY && reply->kind != HISTORY_JOB)
         reload_more(broker, request, reply);
+    else if (reply->status == -ETIME)
+        client_error(broker, request, "busy", "the store answers too slowly: try again later");
     else if (reply->status < 0)
         client_error(broker, request, "unavailable", "the store cannot be read: %s",
                      strerror(-reply->status));

@@ -5,6 +5,8 @@
 #include "broker/actor.h"
 #include "broker/batch.h"
 
+#include "base/clock.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -13,7 +15,8 @@ struct history {
     const struct sw_store_ops *ops;
     struct sw_store *store; /* the actor's */
     zactor_t *actor;
-    unsigned asked; /* and not yet taken */
+    unsigned asked;  /* and not yet taken */
+    int64_t took_ms; /* the last read */
 };
 
 /* A request under way; its texts lie behind it. */
@@ -96,7 +99,11 @@ static struct history_reply *answer_to(struct history *history,
     reply->kind = request->kind;
     reply->ref = request->ref;
     struct answer answer = {.reply = reply, .batch = reply->batch, .from = request->from};
-    int r = look_up(history, request, &answer);
+    int64_t now_ms = sw_boot_ms();
+    int r = -ETIME;
+    if (!request->until_ms || now_ms < request->until_ms)
+        r = look_up(history, request, &answer);
+    reply->took_ms = sw_boot_ms() - now_ms;
     reply->rows = reply->batch->rows;
     reply->status = r < 0 ? r : 0;
     reply->n = r < 0 ? 0 : reply->batch->n;
@@ -152,6 +159,11 @@ int history_ask(struct history *history, const struct history_request *request)
     return 0;
 }
 
+int64_t history_wait_ms(const struct history *history)
+{
+    return history->asked * history->took_ms;
+}
+
 zsock_t *history_socket(struct history *history)
 {
     return zactor_sock(history->actor);
@@ -160,8 +172,11 @@ zsock_t *history_socket(struct history *history)
 struct history_reply *history_next(struct history *history)
 {
     struct history_reply *reply = actor_take(zactor_sock(history->actor));
-    if (reply)
-        history->asked--;
+    if (!reply)
+        return NULL;
+    history->asked--;
+    if (reply->status != -ETIME)
+        history->took_ms = reply->took_ms;
     return reply;
 }
 

@@ -36,13 +36,15 @@ struct history_request {
     uint32_t limit;           /* 0 or more than HISTORY_ROWS_MAX = HISTORY_ROWS_MAX */
     const char *key;          /* copied */
     struct sw_job_query jobs; /* type is copied; its limit as above */
+    int64_t until_ms; /* of sw_boot_ms: then nobody waits for it any more; 0: somebody does */
 };
 
 struct history_reply {
     enum history_kind kind;
     uint64_t ref;
-    int status; /* 0, or -errno: the store could not be read */
-    bool more;  /* rows were left off at a limit */
+    int status; /* 0, -ETIME: not read, since its time was over, or -errno: it could not be read */
+    int64_t took_ms;
+    bool more; /* rows were left off at a limit */
     size_t n;
     const struct sw_row *rows; /* texts and bodies live as long as the reply */
     struct batch *batch;       /* what the rows lie in */
@@ -59,6 +61,7 @@ void history_close(
     struct history **); /* replies not taken are dropped, their refs too; NULL-safe */
 
 int history_ask(struct history *, const struct history_request *); /* -EBUSY when full */
+int64_t history_wait_ms(const struct history *); /* what is before a request asked now, by guess */
 
 zsock_t *history_socket(struct history *); /* to poll for reading; then history_next until NULL */
 struct history_reply *history_next(struct history *);

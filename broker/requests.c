@@ -2,6 +2,7 @@
  * and data, and is answered once. A client that is gone by then costs nothing but the answer. */
 #include "broker/broker.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -12,6 +13,7 @@ struct request *request_new(struct broker *broker, enum sw_message_type type, ui
     struct request *request = sw_alloc(1, sizeof *request);
     const zmq_msg_t *route = &broker->frames->route;
     size_t size = zmq_msg_size((zmq_msg_t *)route);
+    request->begun_ms = sw_boot_ms();
     request->id = ++broker->last_request;
     request->type = type;
     request->ref = ref;
