@@ -2,7 +2,7 @@
  * worked on side by side and simply joined. A frame depends on its own bytes alone: the result is
  * the same for every split. Memory is the library's working set for one frame (about 90 MiB at
  * level 19). */
-#include "kernels/kernel.h"
+#include "kernels/compress.h"
 #include "kernels/stream.h"
 
 #include <errno.h>
@@ -10,12 +10,11 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#define FRAME_LOG   24
-#define FRAME_BYTES ((uint64_t)1 << FRAME_LOG)
-#define SLOW_LEVEL  10 /* from here a frame takes seconds: one is enough for a chunk */
+#define SLOW_LEVEL 10 /* from here a frame takes seconds: one is enough for a chunk */
 
 struct compress {
     ZSTD_CCtx *zstd;
+    struct compress_decoder *decoder; /* made by the first verify */
     uint8_t in[STREAM_BLOCK];
     uint8_t out[STREAM_BLOCK];
 };
@@ -50,6 +49,7 @@ static void close_state(void *state)
     if (!c)
         return;
     ZSTD_freeCCtx(c->zstd);
+    compress_decoder_destroy(&c->decoder);
     sw_release(c);
 }
 
@@ -128,6 +128,16 @@ static int run(void *state,
     return 0;
 }
 
+static int verify(void *state,
+                  const struct sw_segment *segment,
+                  struct sw_reader *in,
+                  struct sw_reader *output,
+                  struct sw_err *ret_error)
+{
+    struct compress *c = state;
+    return compress_verify(&c->decoder, segment->size, in, output, ret_error);
+}
+
 static const char *engine(void)
 {
     static _Thread_local char text[32];
@@ -150,5 +160,6 @@ const struct sw_kernel sw_kernel_compress = {
     .open = open_state,
     .close = close_state,
     .run = run,
+    .verify = verify,
     .engine = engine,
 };

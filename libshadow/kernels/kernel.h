@@ -133,6 +133,15 @@ struct sw_kernel {
                struct sw_writer *out,
                struct sw_err *ret_error);
 
+    /* See sw_kernel_verify; NULL: the run is done again and its bytes compared. For kernels where
+     * looking at an output costs less, or where right outputs may differ. The same state as run's;
+     * `output` ends where the segment's output does. */
+    int (*verify)(void *state,
+                  const struct sw_segment *segment,
+                  struct sw_reader *in,
+                  struct sw_reader *output,
+                  struct sw_err *ret_error);
+
     struct sw_growth (*growth)(const struct sw_values *); /* see sw_kernel_growth */
 
     const char *(*engine)(void); /* see sw_kernel_engine; NULL: no library decides */
@@ -143,6 +152,19 @@ const struct sw_kernel *sw_kernel_find(const char *name);
 
 /* A kernel without a bound of its own gives about what it gets, or a line for each file. */
 struct sw_growth sw_kernel_growth(const struct sw_kernel *, const struct sw_values *);
+
+/* Is this what a run of the segment may give? `output` gives the bytes that are claimed to be it
+ * and ends where they do; `error` is NULL, or the words of the input error that is claimed instead
+ * (then there are no bytes). 0: yes. -EBADMSG with words: no. Anything else: it could not be found
+ * out (a reader's error, -ENOMEM). The caller sees to it that the outputs of a chunk's segments
+ * fill the chunk's output, no more and no less. */
+int sw_kernel_verify(const struct sw_kernel *,
+                     void *state,
+                     const struct sw_segment *segment,
+                     struct sw_reader *in,
+                     struct sw_reader *output,
+                     const char *error,
+                     struct sw_err *ret_why);
 
 /* The library's version that decides the bytes of a result: "zstd 1.5.4", "pcre2 10.42 jit", "".
  * The text lasts as long as the calling thread. */
