@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/own.h"
-#include "door.h"
 #include "host.h"
 #include "live/socket.h"
 #include "upgrade.h"
@@ -27,8 +26,7 @@ struct arrival {
     struct arrival *next, **link;
     int fd;
     int64_t since_ms;
-    struct sockaddr_storage from;
-    socklen_t from_size;
+    struct from from;
 };
 
 struct arrivals {
@@ -55,6 +53,7 @@ static void leave(struct arrivals *a, struct arrival *arrival)
 static void cut(struct arrivals *a, struct arrival *arrival)
 {
     close(arrival->fd); /* which takes it out of the epoll too */
+    sw_fd_close(&arrival->from.tcp_fd);
     leave(a, arrival);
 }
 
@@ -92,9 +91,10 @@ static void upgrade(struct arrivals *a, struct arrival *arrival, const char *hea
     const char *words = "";
     int status = upgrade_parse(head, size, &wanted, &words);
     struct caller caller = {0};
-    if (!status && !host_is_ours(a->gateway->options, wanted.host))
+    if (!status && !host_is_ours(a->gateway, wanted.host))
         status = 421, words = "this gateway does not answer to that name";
-    else if (!status && wanted.origin[0] && !origin_fits(wanted.origin, wanted.host))
+    else if (!status && wanted.origin[0] &&
+             !origin_fits(wanted.origin, wanted.host, arrival->from.secure))
         status = 403, words = "pages of another origin may not ask here";
     else if (!status && a->gateway->stopping)
         status = 503, words = "the gateway is going down";
@@ -102,6 +102,7 @@ static void upgrade(struct arrivals *a, struct arrival *arrival, const char *hea
         status = 503, words = "too many connections";
     else if (!status)
         status = caller_of_head(a->gateway, &wanted, &caller, &words);
+    caller.secure = arrival->from.secure;
     if (status) {
         metric_add(a->gateway, METRIC_REFUSED_HEADS, 1);
         refuse(arrival->fd, status, words);
@@ -111,6 +112,7 @@ static void upgrade(struct arrivals *a, struct arrival *arrival, const char *hea
     }
     int fd = arrival->fd;
     epoll_ctl(a->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    sw_fd_close(&arrival->from.tcp_fd);
     leave(a, arrival);
     sockets_adopt(a->gateway, fd, &wanted, &caller);
 }
@@ -135,11 +137,10 @@ static enum kind kind_of(const char *p, size_t n)
 static void to_http(struct arrivals *a, struct arrival *arrival)
 {
     int fd = arrival->fd;
-    struct sockaddr_storage from = arrival->from;
-    socklen_t size = arrival->from_size;
+    struct from from = arrival->from;
     epoll_ctl(a->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
     leave(a, arrival);
-    door_adopt(a->gateway, fd, &from, size);
+    door_adopt(a->gateway, fd, &from);
 }
 
 static void look(struct arrivals *a, struct arrival *arrival)
@@ -185,14 +186,13 @@ static void on_tick(uv_timer_t *timer)
     }
 }
 
-void arrivals_take(struct gateway *g, int fd, const struct sockaddr_storage *from, socklen_t size)
+void arrivals_take(struct gateway *g, int fd, const struct from *from)
 {
     struct arrivals *a = g->arrivals;
     if (a->n >= ARRIVALS_MAX)
         cut(a, a->oldest);
     struct arrival *arrival = sw_alloc(1, sizeof *arrival);
-    *arrival = (struct arrival){
-        .fd = fd, .since_ms = sw_boot_ms(), .from = *from, .from_size = size, .link = a->end};
+    *arrival = (struct arrival){.fd = fd, .since_ms = sw_boot_ms(), .from = *from, .link = a->end};
     *a->end = arrival;
     a->end = &arrival->next;
     a->n++;

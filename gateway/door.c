@@ -33,7 +33,7 @@ struct door {
     unsigned n_visitors;
     bool kicked, running;
     int64_t watched_ms;
-    struct sockaddr_storage arriving; /* of the connection being added */
+    struct from *arriving; /* of the connection being added */
 };
 
 static struct in6_addr address_of(const struct sockaddr_storage *from)
@@ -95,7 +95,9 @@ static void on_connection(void *arg,
         struct visitor *v = sw_alloc(1, sizeof *v);
         v->gateway = door->gateway;
         v->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        v->address = address_of(&door->arriving);
+        v->address = address_of(&door->arriving->address);
+        v->secure = door->arriving->secure;
+        v->tcp_fd = v->secure ? TAKE_FD(door->arriving->tcp_fd) : v->fd;
         v->next = door->visitors;
         v->link = &door->visitors;
         if (v->next)
@@ -110,6 +112,8 @@ static void on_connection(void *arg,
         if (v->next)
             v->next->link = v->link;
         door->n_visitors--;
+        if (v->secure)
+            sw_fd_close(&v->tcp_fd);
         sw_release(v);
         *context = NULL;
     }
@@ -154,27 +158,28 @@ static void on_listening(uv_poll_t *poll, int status, int events)
     struct door *door = poll->data;
     (void)status, (void)events;
     for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
-        struct sockaddr_storage from;
-        socklen_t size = sizeof from;
-        int fd =
-            accept4(door->listen_fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct from from = {.size = sizeof from.address, .tcp_fd = -1};
+        int fd = accept4(door->listen_fd, (struct sockaddr *)&from.address, &from.size,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
             break; /* none left, or out of descriptors: the next round tries again */
-        struct in6_addr address = address_of(&from);
+        struct in6_addr address = address_of(&from.address);
         if (!make_room(door, &address)) {
             refuse_busy(fd);
             continue;
         }
         metric_add(door->gateway, METRIC_CONNECTIONS, 1);
-        arrivals_take(door->gateway, fd, &from, size);
+        arrivals_take(door->gateway, fd, &from);
     }
 }
 
-void door_adopt(struct gateway *g, int fd, const struct sockaddr_storage *from, socklen_t size)
+void door_adopt(struct gateway *g, int fd, const struct from *from)
 {
     struct door *door = g->door;
-    door->arriving = *from;
-    MHD_add_connection(door->daemon, fd, (const struct sockaddr *)from, size);
+    struct from arriving = *from;
+    door->arriving = &arriving;
+    MHD_add_connection(door->daemon, fd, (const struct sockaddr *)&from->address, from->size);
+    sw_fd_close(&arriving.tcp_fd); /* libmicrohttpd did not want it */
     run_daemon(door);
 }
 

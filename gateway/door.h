@@ -17,6 +17,13 @@
 
 struct request;
 
+struct from { /* where a connection comes from */
+    struct sockaddr_storage address;
+    socklen_t size;
+    bool secure; /* it came by TLS: what is handed on is the pump's inner end ... */
+    int tcp_fd;  /* ... and this a descriptor of the connection itself, -1 when not secure */
+};
+
 enum visitor_phase {
     VISITOR_HEAD, /* between requests, or in a head */
     VISITOR_BODY,
@@ -29,6 +36,8 @@ struct visitor { /* one connection */
     struct gateway *gateway;
     struct request *request; /* the current one; NULL between requests */
     int fd;                  /* libmicrohttpd's; only ever shut down here */
+    bool secure;             /* by TLS: cookies need `Secure` */
+    int tcp_fd;              /* what is counted: fd, or if secure one of its own */
     struct in6_addr address;
     bool marked; /* mark_received is of this phase */
     bool cut;    /* shut down; libmicrohttpd has yet to see it */
@@ -38,8 +47,8 @@ struct visitor { /* one connection */
 };
 
 int door_open(struct gateway *, struct sw_err *err); /* listens; sets g->door */
-/* A connection that speaks HTTP; takes the descriptor. */
-void door_adopt(struct gateway *, int fd, const struct sockaddr_storage *from, socklen_t size);
+/* A connection that speaks HTTP; takes the descriptors. */
+void door_adopt(struct gateway *, int fd, const struct from *);
 void door_kick(struct gateway *); /* something was resumed: libmicrohttpd runs soon */
 void door_stop_listening(struct gateway *);
 void door_cut_all(struct gateway *); /* at the end of patience */

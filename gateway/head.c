@@ -91,7 +91,7 @@ static bool is_foreign(const struct request *r)
     const char *site = request_header(r, "Sec-Fetch-Site");
     if (site && (strcasecmp(site, "cross-site") == 0 || strcasecmp(site, "same-site") == 0))
         return true;
-    return origin && !origin_fits(origin, request_header(r, "Host"));
+    return origin && !origin_fits(origin, request_header(r, "Host"), r->visitor->secure);
 }
 
 /* Other upgrades (h2c) are ignored, as HTTP allows: nothing here ever changes its protocol. */
@@ -170,7 +170,7 @@ bool head_check(struct request *r, const char *url, const char *method)
         metric_add(r->gateway, METRIC_REFUSED_HEADS, 1);
         r->last_one = true;
         reply_error(r, REPLY_BAD_REQUEST, "%s", ambiguity);
-    } else if (!host_is_ours(r->gateway->options, request_header(r, "Host"))) {
+    } else if (!host_is_ours(r->gateway, request_header(r, "Host"))) {
         metric_add(r->gateway, METRIC_REFUSED_HEADS, 1);
         r->last_one = true;
         reply_error(r, REPLY_BAD_HOST,

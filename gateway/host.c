@@ -14,8 +14,9 @@ static bool is_port(const char *text)
     return digits > 0 && digits <= 5 && text[1 + digits] == '\0';
 }
 
-bool host_is_ours(const struct options *options, const char *host)
+bool host_is_ours(const struct gateway *g, const char *host)
 {
+    const struct options *options = g->options;
     static const char *const ours[] = {"127.0.0.1", "localhost", "[::1]"};
     for (size_t i = 0; i < SW_COUNT(ours); i++) {
         size_t n = strlen(ours[i]);
@@ -34,8 +35,10 @@ bool host_is_ours(const struct options *options, const char *host)
     return false;
 }
 
-bool origin_fits(const char *origin, const char *host)
+bool origin_fits(const char *origin, const char *host, bool secure)
 {
+    if (secure && strncasecmp(origin, "https://", 8) != 0)
+        return false; /* the page came unprotected: who changed it on its way? */
     const char *after = strstr(origin, "://");
     return after && strcasecmp(after + 3, host) == 0;
 }

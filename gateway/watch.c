@@ -19,6 +19,8 @@ void visitor_cut(struct visitor *v)
 {
     if (!v->cut)
         shutdown(v->fd, SHUT_RDWR);
+    if (v->secure && v->phase != VISITOR_HEAD) /* else what was said before goes out */
+        shutdown(v->tcp_fd, SHUT_RDWR);
     v->cut = true;
 }
 
@@ -68,7 +70,7 @@ void watch_visit(struct visitor *v, int64_t now_ms)
 {
     uint64_t received = 0, acked = 0;
     enum visitor_phase phase = v->request ? request_phase(v->request) : VISITOR_HEAD;
-    if (v->cut || !tcp_counts(v->fd, &received, &acked))
+    if (v->cut || !tcp_counts(v->tcp_fd, &received, &acked))
         return;
     if (phase == VISITOR_WORK && v->phase == VISITOR_BODY)
         return; /* a pause of ours within a body */

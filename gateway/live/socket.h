@@ -20,6 +20,7 @@
 struct caller { /* who is at the other end; ROLE_NONE: it has not said yet */
     enum role role;
     char owner[TOKEN_ID_TEXT];
+    bool secure; /* it came by TLS */
 };
 
 struct lws;
