@@ -10,6 +10,7 @@
 #include "base/own.h"
 #include "host.h"
 #include "live/socket.h"
+#include "live/socket_io.h"
 #include "upgrade.h"
 
 #include <errno.h>
@@ -57,24 +58,30 @@ static void cut(struct arrivals *a, struct arrival *arrival)
     leave(a, arrival);
 }
 
-static void refuse(int fd, int status, const char *words)
+static void refuse_with(int fd, int status, const char *body)
 {
-    char body[256], text[512];
-    int n = snprintf(body, sizeof body,
-                     "{\"success\":false,\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}",
-                     status == 401   ? "unauthorized"
-                     : status == 403 ? "forbidden"
-                     : status == 404 ? "not_found"
-                     : status == 421 ? "bad_host"
-                     : status == 503 ? "busy"
-                                     : "bad_request",
-                     words);
-    n = snprintf(text, sizeof text,
-                 "HTTP/1.1 %d Refused\r\nConnection: close\r\n%sContent-Type: application/json\r\n"
-                 "Content-Length: %d\r\n\r\n%s",
-                 status, status == 426 ? "Upgrade: websocket\r\n" : "", n, body);
+    char text[512];
+    int n = snprintf(text, sizeof text,
+                     "HTTP/1.1 %d Refused\r\nConnection: close\r\n%sContent-Type: "
+                     "application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                     status, status == 426 ? "Upgrade: websocket\r\n" : "", strlen(body), body);
     ssize_t ignored = send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)ignored;
+}
+
+static void refuse(int fd, int status, const char *words)
+{
+    char body[256];
+    snprintf(body, sizeof body,
+             "{\"success\":false,\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}",
+             status == 401   ? "unauthorized"
+             : status == 403 ? "forbidden"
+             : status == 404 ? "not_found"
+             : status == 421 ? "bad_host"
+             : status == 503 ? "busy"
+                             : "bad_request",
+             words);
+    refuse_with(fd, status, body);
 }
 
 /* A close with bytes unread would be a reset, which may overtake the answer. */
@@ -91,6 +98,12 @@ static void upgrade(struct arrivals *a, struct arrival *arrival, const char *hea
     const char *words = "";
     int status = upgrade_parse(head, size, &wanted, &words);
     struct caller caller = {0};
+    if (wanted.socket_io && !io_wanted(&wanted)) { /* polling, say */
+        refuse_with(arrival->fd, 400, "{\"code\":0,\"message\":\"Transport unknown\"}");
+        drop_unread(arrival->fd);
+        cut(a, arrival);
+        return;
+    }
     if (!status && !host_is_ours(a->gateway, wanted.host))
         status = 421, words = "this gateway does not answer to that name";
     else if (!status && wanted.origin[0] &&

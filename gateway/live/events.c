@@ -14,7 +14,11 @@
 
 static void refuse(struct socket *s, const char *code, const char *message)
 {
-    socket_send_json(s, "error", 0, json_pack("{s:s, s:s}", "code", code, "message", message));
+    json_t *error = json_pack("{s:s, s:s}", "code", code, "message", message);
+    if (s->io_refusal && !*s->io_refusal)
+        *s->io_refusal = error;
+    else
+        socket_send_json(s, "error", 0, error);
 }
 
 static void welcome(struct socket *s)
@@ -25,6 +29,13 @@ static void welcome(struct socket *s)
         mirror_show(s);
 }
 
+bool event_login(struct socket *s, const char *token)
+{
+    s->caller.role =
+        tokens_check(s->gateway->tokens, token, strlen(token), sw_boot_ms(), s->caller.owner);
+    return s->caller.role != ROLE_NONE;
+}
+
 static void authenticate(struct socket *s, const json_t *data)
 {
     const char *token = json_string_value(json_object_get(data, "token"));
@@ -32,10 +43,7 @@ static void authenticate(struct socket *s, const json_t *data)
         refuse(s, "conflict", "this connection has a token already");
         return;
     }
-    if (token)
-        s->caller.role =
-            tokens_check(s->gateway->tokens, token, strlen(token), sw_boot_ms(), s->caller.owner);
-    if (s->caller.role != ROLE_NONE) {
+    if (token && event_login(s, token)) {
         welcome(s);
         return;
     }
@@ -128,7 +136,7 @@ void event_opened(struct socket *s)
         welcome(s);
 }
 
-static void dispatch(struct socket *s, const char *name, const json_t *data)
+void event_said(struct socket *s, const char *name, const json_t *data)
 {
     for (size_t i = 0; i < SW_COUNT(table); i++) {
         if (strcmp(table[i].name, name) != 0)
@@ -150,7 +158,7 @@ void event_text(struct socket *s, const char *text, size_t size)
     json_t *message = json_loadb(text, size, JSON_FLAGS, &error);
     const char *name = json_string_value(json_object_get(message, "event"));
     if (name)
-        dispatch(s, name, json_object_get(message, "data"));
+        event_said(s, name, json_object_get(message, "data"));
     else
         refuse(s, "bad_request", "a message is `{\"event\": …, \"data\": {…}}`");
     json_decref(message);

@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "base/own.h"
+#include "live/socket_io.h"
+#include "proto/message.h"
 
 #include <libwebsockets.h>
 #include <stdlib.h>
@@ -33,14 +35,9 @@ void queue_cut(struct socket *s)
     lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 
-void socket_send(
-    struct socket *s, const char *event, uint64_t seq, const char *data, size_t data_size)
+static void put(struct socket *s, struct sw_str head, struct sw_str data, struct sw_str tail)
 {
-    char head[128];
-    int n = seq ? snprintf(head, sizeof head, "{\"event\":\"%s\",\"seq\":%ju,\"data\":", event,
-                           (uintmax_t)seq)
-                : snprintf(head, sizeof head, "{\"event\":\"%s\",\"data\":", event);
-    size_t size = (size_t)n + data_size + 1;
+    size_t size = head.n + data.n + tail.n;
     if (s->close_status)
         return;
     if (s->out_bytes + size > SOCKET_OUT_MAX) {
@@ -52,14 +49,40 @@ void socket_send(
         return;
     }
     struct frame *frame = sw_alloc(1, sizeof *frame + LWS_PRE + size);
-    memcpy(frame->bytes + LWS_PRE, head, (size_t)n);
-    memcpy(frame->bytes + LWS_PRE + n, data, data_size);
-    frame->bytes[LWS_PRE + size - 1] = '}';
+    unsigned char *at = frame->bytes + LWS_PRE;
+    memcpy(at, head.p, head.n);
+    if (data.n)
+        memcpy(at + head.n, data.p, data.n);
+    if (tail.n)
+        memcpy(at + head.n + data.n, tail.p, tail.n);
     frame->size = size;
     *s->out_end = frame;
     s->out_end = &frame->next;
     s->out_bytes += size;
     lws_callback_on_writable(s->wsi);
+}
+
+void socket_send(
+    struct socket *s, const char *event, uint64_t seq, const char *data, size_t data_size)
+{
+    char head[128], tail[32] = "}";
+    size_t n_head, n_tail = 1;
+    if (s->io) {
+        n_head = io_head(head, sizeof head, event);
+        n_tail = io_tail(tail, sizeof tail, seq);
+    } else if (seq) {
+        n_head = (size_t)snprintf(head, sizeof head,
+                                  "{\"event\":\"%s\",\"seq\":%ju,\"data\":", event, (uintmax_t)seq);
+    } else {
+        n_head = (size_t)snprintf(head, sizeof head, "{\"event\":\"%s\",\"data\":", event);
+    }
+    put(s, (struct sw_str){head, n_head}, (struct sw_str){data, data_size},
+        (struct sw_str){tail, n_tail});
+}
+
+void socket_send_raw(struct socket *s, const char *text, size_t size)
+{
+    put(s, (struct sw_str){text, size}, (struct sw_str){0}, (struct sw_str){0});
 }
 
 void socket_send_json(struct socket *s, const char *event, uint64_t seq, json_t *data_take)

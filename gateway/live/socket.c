@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/own.h"
 
+#include "live/socket_io.h"
+
 #include <libwebsockets.h>
 #include <string.h>
 
@@ -48,7 +50,7 @@ static int on_receive(struct socket *s, const char *data, size_t size)
     sw_buf_put(&s->in, data, size);
     if (lws_remaining_packet_payload(s->wsi) || !lws_is_final_fragment(s->wsi))
         return 0;
-    event_text(s, s->in.size ? (const char *)s->in.data : "", s->in.size);
+    (s->io ? io_text : event_text)(s, s->in.size ? (const char *)s->in.data : "", s->in.size);
     if (s->in.room > SOCKET_IN_FIRST)
         sw_buf_done(&s->in);
     else
@@ -79,7 +81,7 @@ on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
         return s ? 0 : -1; /* only what came through arrivals */
     case LWS_CALLBACK_ESTABLISHED:
         s->open = true;
-        event_opened(s);
+        s->io ? io_opened(s) : event_opened(s);
         return 0;
     case LWS_CALLBACK_RECEIVE:
         return on_receive(s, in, size);
@@ -114,6 +116,8 @@ static void on_tick(uv_timer_t *timer)
     int64_t now_ms = sw_boot_ms();
     for (struct socket *s = sockets->first, *next; s; s = next) {
         next = s->next;
+        if (s->io && s->open)
+            io_tick(s, now_ms);
         if (s->caller.role == ROLE_NONE && now_ms - s->since_ms >= SOCKET_LOGIN_MS)
             s->open
                 ? socket_close(s, LWS_CLOSE_STATUS_POLICY_VIOLATION, "no `authenticate` within 5 s")
@@ -128,13 +132,13 @@ void sockets_adopt(struct gateway *g,
 {
     struct sockets *sockets = g->sockets;
     struct lws *wsi = lws_adopt_socket_vhost(sockets->vhost, fd);
-    (void)wanted;
     if (!wsi)
         return; /* it has closed the descriptor */
     struct socket *s = sw_alloc(1, sizeof *s);
     s->gateway = g;
     s->wsi = wsi;
     s->caller = *caller;
+    s->io = wanted->socket_io;
     s->since_ms = sw_boot_ms();
     s->out_end = &s->out;
     s->next = sockets->first;

@@ -46,6 +46,12 @@ struct socket {
     uint64_t seq;      /* of the last event that was numbered */
     uint64_t watched[SOCKET_WATCHED_MAX];
     size_t n_watched;
+
+    /* Socket.IO (socket_io.c) */
+    bool io, io_connected;
+    char io_id[20];
+    int64_t io_pinged_ms;
+    json_t **io_refusal; /* not NULL: where a refusal goes that an acknowledgement takes along */
 };
 
 int sockets_open(struct gateway *, struct sw_err *err);      /* sets g->sockets */
@@ -63,13 +69,17 @@ void socket_send(
     struct socket *, const char *event, uint64_t seq, const char *data, size_t data_size);
 /* The same with a value, which it takes. */
 void socket_send_json(struct socket *, const char *event, uint64_t seq, json_t *data_take);
+/* Text as it is. */
+void socket_send_raw(struct socket *, const char *text, size_t size);
 /* Later, when what is queued is out. status: of RFC 6455. */
 void socket_close(struct socket *, unsigned status, const char *words);
 
 /* events.c */
 void event_opened(struct socket *);
 void event_text(struct socket *, const char *text, size_t size);
-void event_gone(struct socket *); /* it is freed after this */
+void event_said(struct socket *, const char *name, const json_t *data);
+bool event_login(struct socket *, const char *token); /* whether the token is known */
+void event_gone(struct socket *);                     /* it is freed after this */
 
 /* login.c: 0, or the HTTP status of a refusal with words */
 int caller_of_head(struct gateway *,

@@ -37,16 +37,6 @@ struct fields {
     uint32_t body_size;
 };
 
-void mongodb_put_bytes(bson_t *document, const char *key, const char *value)
-{
-    size_t n = strlen(value);
-    if (bson_utf8_validate(value, n, false))
-        PUT_TEXT(document, key, value);
-    else
-        bson_append_binary(document, key, -1, BSON_SUBTYPE_BINARY, (const uint8_t *)value,
-                           (uint32_t)n + 1);
-}
-
 static const char *text_of(bson_iter_t *at)
 {
     const uint8_t *bytes = NULL;

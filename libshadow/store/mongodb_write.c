@@ -13,6 +13,16 @@
 
 #define AGAIN_MS 250
 
+void mongodb_put_bytes(bson_t *document, const char *key, const char *value)
+{
+    size_t n = strlen(value);
+    if (bson_utf8_validate(value, n, false))
+        PUT_TEXT(document, key, value);
+    else
+        bson_append_binary(document, key, -1, BSON_SUBTYPE_BINARY, (const uint8_t *)value,
+                           (uint32_t)n + 1);
+}
+
 static int check_usable(struct sw_store *store, struct sw_err *err)
 {
     if (!store->broken)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import websockets
 
@@ -40,8 +41,9 @@ class Live:
     def until(self, event, true=lambda data: True, limit_s=20):
         """The data of the next `event` for which `true`; what came before it is kept in `.passed`."""
         self.passed = []
+        deadline = time.monotonic() + limit_s
         while True:
-            name, data = self.next(limit_s)
+            name, data = self.next(max(deadline - time.monotonic(), 0.01))
             if name == event and true(data):
                 return data
             self.passed.append((name, data))
