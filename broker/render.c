@@ -34,8 +34,6 @@ static void live_numbers(const struct core_job_view *view, struct sw_msg_job *re
     double whole = (double)(view->bytes_in ? view->bytes_in : view->chunks);
     ret->progress =
         whole > 0 ? (double)(view->bytes_in ? view->bytes_done : view->done) / whole : 0;
-    if (ret->started_at == 0)
-        ret->started_at = render_wall(view->first_lease_ms);
     if (view->status < JOB_COMPLETED)
         ret->completed_at = 0;
 }
@@ -76,8 +74,13 @@ void render_job(struct broker *broker,
         .open = !row->sealed,
         .adds = row->adds,
     };
-    if (card_live(broker, job) && core_job(broker->core, job, &view))
+    struct card *card = card_live(broker, job);
+    if (card && core_job(broker->core, job, &view)) {
+        if (!card->row->started_at) /* said once, it stays: the two clocks drift */
+            card->row->started_at = render_wall(view.first_lease_ms);
+        ret->started_at = card->row->started_at;
         live_numbers(&view, ret);
+    }
     if (sw_str_is(ret->status, "failed") && row->error.n) {
         ret->error = row->error;
     } else if (sw_str_is(ret->status, "failed")) { /* texts must not move while rows point into it:

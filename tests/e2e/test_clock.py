@@ -15,16 +15,37 @@ JUMPS_S = [3600, -3600, 86400, -86400, 0]
 FILES = 48
 
 
-def test_the_wall_clock_jumps(start_system, build, folder):
-    clock = folder / "clock"
-    clock.write_bytes(bytes(8))
+class Clocks:
+    """A wall clock for each process; `factors`: by how many times the jump each of them is off."""
+
+    def __init__(self, folder, build, factors):
+        self.folder, self.build, self.factors = folder, build, factors
+        self.jump(0)
+
+    def jump(self, seconds):
+        for name, factor in self.factors.items():
+            (self.folder / name).touch()
+            with open(self.folder / name, "r+b") as file:
+                file.write(struct.pack("=q", seconds * factor))
+
+    def env(self, name):
+        return {"LD_PRELOAD": str(self.build / "tests" / "crash" / "clock-shim.so"),
+                "SHADOW_CLOCK_FILE": str(self.folder / name)}
+
+
+TOGETHER = {"clock-broker": 1, "clock-gateway": 1, "clock-0": 1, "clock-1": 1}
+APART = {"clock-broker": 1, "clock-gateway": -1, "clock-0": 2, "clock-1": 0}
+
+
+@pytest.mark.parametrize("factors", [TOGETHER, APART], ids=["together", "apart"])
+def test_the_wall_clock_jumps(start_system, build, folder, factors):
+    clocks = Clocks(folder, build, factors)
     system = start_system(start=False)
-    env = {"LD_PRELOAD": str(build / "tests" / "crash" / "clock-shim.so"), "SHADOW_CLOCK_FILE": str(clock)}
-    system.broker.env.update(env, SHADOW_DEBUG="1")
-    system.gateway.env.update(env)
+    system.broker.env.update(clocks.env("clock-broker"), SHADOW_DEBUG="1")
+    system.gateway.env.update(clocks.env("clock-gateway"))
     system.start(agents=0)
     for i in range(2):
-        system.add_agent(f"agent-{i}", start=False).env.update(env)
+        system.add_agent(f"agent-{i}", start=False).env.update(clocks.env(f"clock-{i}"))
         system.agents[f"agent-{i}"].start()
     work = folder / "work"
     names = [b"%d" % i for i in range(FILES)]
@@ -37,8 +58,7 @@ def test_the_wall_clock_jumps(start_system, build, folder):
     real = rest.get("/api/devices").json()["devices"][0]["lastHeartbeat"]
     for jump in JUMPS_S:
         seen = len(broker.log())
-        with open(clock, "r+b") as file:
-            file.write(struct.pack("=q", jump))
+        clocks.jump(jump)
         if process.poll() is None:
             until(lambda: process.poll() is not None or "chunk done" in broker.log()[seen:], "a chunk")
         if abs(jump) == 86400:  # the jump is seen where people look
