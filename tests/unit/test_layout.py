@@ -17,6 +17,8 @@ COMMON = {"uthash"}  # headers alone
 FOLDERS = {
     "libshadow/base": Folder(set(), set()),
     "libshadow/kernels": Folder({"libshadow/base"}, {"zstd", "crypto", "pcre2"}),
+    # the wasm module: OpenSSL's header is its own there
+    "libshadow/kernels/wasm": Folder({"libshadow/base", "libshadow/kernels"}, {"crypto", "sodium"}),
     "libshadow/files": Folder({"libshadow/base"}, COMMON | {"archive", "xxhash"}),
     "libshadow/store": Folder({"libshadow/base"}, COMMON | {"sqlite3", "mongoc"}),
     # options of the daemons: one table gives file, flags and help
@@ -36,7 +38,7 @@ TOP = {"agent", "broker", "deploy", "gateway", "libshadow", "proto", "tests", "m
 
 LIBRARIES = {  # header, or the folder it is in, to library
     "zmq.h": "zmq", "zmq_utils.h": "zmq", "czmq.h": "zmq", "msgpack.h": "msgpack", "msgpack": "msgpack",
-    "sodium.h": "sodium", "sqlite3.h": "sqlite3", "mongoc": "mongoc", "bson": "mongoc", "zstd.h": "zstd",
+    "sodium.h": "sodium", "sodium": "sodium", "sqlite3.h": "sqlite3", "mongoc": "mongoc", "bson": "mongoc", "zstd.h": "zstd",
     "zstd_errors.h": "zstd", "openssl": "crypto", "pcre2.h": "pcre2", "archive.h": "archive",
     "archive_entry.h": "archive", "xxhash.h": "xxhash", "microhttpd.h": "microhttpd",
     "libwebsockets.h": "websockets", "uv.h": "uv", "jansson.h": "jansson", "curl": "curl", "seccomp.h": "seccomp",
