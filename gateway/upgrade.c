@@ -106,7 +106,8 @@ static bool copy(char *ret, size_t room, struct piece piece)
 {
     if (piece.n >= room)
         return false;
-    memcpy(ret, piece.p, piece.n);
+    if (piece.n)
+        memcpy(ret, piece.p, piece.n);
     ret[piece.n] = '\0';
     return true;
 }

@@ -1,11 +1,12 @@
 /* What the gateway reads of a request by itself: the first byte says whether the rest is an
- * Upload-Metadata header or the JSON of a job. Each is taken or refused with words; what was taken
- * of metadata is the same when it is written and read again. */
+ * Upload-Metadata header, the JSON of a job or the head of a WebSocket. Each is taken or refused
+ * with words; what was taken of metadata is the same when it is written and read again. */
 #include "fuzz.h"
 
 #include "base/own.h"
 #include "gateway/submission.h"
 #include "gateway/tus.h"
+#include "gateway/upgrade.h"
 
 #include <assert.h>
 #include <string.h>
@@ -44,12 +45,24 @@ static void job(const char *text, size_t size)
     json_decref(body);
 }
 
+static void head(const char *text, size_t size)
+{
+    struct upgrade upgrade;
+    const char *words = NULL;
+    int status = upgrade_parse(text, size, &upgrade, &words);
+    assert(status == 0 ? !words && upgrade.host[0] : words && status >= 400 && status < 500);
+    assert(strlen(upgrade.query) < sizeof upgrade.query);
+    assert(status || !strpbrk(upgrade.host, "\r\n") || !strpbrk(upgrade.origin, "\r\n"));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
     AUTO(sw_text) char *text = sw_copy_text((const char *)data + 1, size - 1);
-    if (data[0] & 1)
+    if (data[0] & 2)
+        head(text, size - 1);
+    else if (data[0] & 1)
         metadata(text);
     else
         job(text, size - 1);
