@@ -138,7 +138,7 @@ void apply_action(struct broker *broker, const struct core_action *action)
         [ACT_AGAIN] = again,         [ACT_BEAT] = beat,        [ACT_ASSIGN] = assign,
         [ACT_REVOKE] = revoke_lease, [ACT_TAKEN] = taken,      [ACT_SAVE] = save,
         [ACT_REPLY] = client_reply,  [ACT_NOTE] = note_change, [ACT_DROP] = drop,
-        [ACT_ENDED] = ended,
+        [ACT_ENDED] = ended, /* HOLD, LET_GO and CAUGHT come only where an agent is `checked` */
     };
     table[action->type](broker, action);
 }

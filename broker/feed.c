@@ -161,8 +161,8 @@ static void render_chunk_news(const struct broker *broker,
                               struct sw_msg_chunk *ret,
                               char text[static 48])
 {
-    static const char *const states[CHUNK_STATES] = {"pending",   "assigned", "processing",
-                                                     "completed", "failed",   "cancelled"};
+    static const char *const states[CHUNK_STATES] = {
+        "pending", "assigned", "processing", "completed", "failed", "cancelled", "processing"};
     snprintf(text, 48, "%ju-%u", (uintmax_t)news->job, news->chunk);
     *ret = (struct sw_msg_chunk){
         .chunk_id = sw_str_of(text),

@@ -66,6 +66,8 @@ static const struct {
     [WHY_FAILED_IT] = {"failed the chunks that are left; they wait for another device", ""},
     [WHY_NOTHING_READY] = {"has nothing to do: all chunks of this job are given out", ""},
     [WHY_RUNNING] = {"is working on it", ""},
+    [WHY_UNCHECKED] = {"may not check the results that wait for a check",
+                       "add a device with shadow-agent, or another person's browser"},
 };
 
 static size_t why_devices(struct broker *broker, uint64_t job, struct sw_msg_reason *rows)

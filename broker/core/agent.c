@@ -86,21 +86,31 @@ static void credit(struct core *core, const struct core_event *event, struct age
     core->dirty = true;
 }
 
-static void quarantine(struct core *core, const struct core_event *event, struct agent *agent)
+void agent_revoke(struct core *core, uint32_t index, uint64_t job, uint32_t chunk, uint64_t n)
 {
+    const struct agent *agent = &core->agents[index];
+    if (agent->online)
+        act(core, (struct core_action){.type = ACT_REVOKE,
+                                       .agent = index,
+                                       .session = agent->session,
+                                       .job = job,
+                                       .chunk = chunk,
+                                       .n = n});
+}
+
+void agent_quarantine(struct core *core, uint32_t index)
+{
+    struct agent *agent = &core->agents[index];
     agent->quarantined = true;
     for (uint32_t at; (at = agent->first) != NONE;) {
         struct lease *lease = &core->leases[at];
-        act(core, (struct core_action){.type = ACT_REVOKE,
-                                       .agent = event->agent,
-                                       .session = agent->session,
-                                       .job = lease->job->id,
-                                       .chunk = lease->chunk,
-                                       .n = lease->n});
+        agent_revoke(core, index, lease->job->id, lease->chunk, lease->n);
         lease_drop(core, lease, false);
     }
+    verify_distrust(core, index);
     core->ranked = false;
-    note(core, NOTE_AGENT, 0, 0, event->agent);
+    core->dirty = true;
+    note(core, NOTE_AGENT, 0, 0, index);
 }
 
 static void drain(struct core *core, const struct core_event *event, struct agent *agent)
@@ -122,7 +132,7 @@ void agent_event(struct core *core, const struct core_event *event, int64_t now_
         return;
     }
     if (event->type == EV_QUARANTINE) {
-        quarantine(core, event, agent);
+        agent_quarantine(core, event->agent);
         return;
     }
     if (event->type == EV_UNREACHABLE) {
@@ -140,6 +150,8 @@ void agent_event(struct core *core, const struct core_event *event, int64_t now_
     }
     if (event->type == EV_DONE || event->type == EV_FAIL || event->type == EV_RETURN)
         result_event(core, event, current, now_ms);
+    else if (event->type == EV_CHECKED)
+        verify_event(core, event);
     else if (current && event->type == EV_BEAT)
         beat(core, event, agent, now_ms);
     else if (current && event->type == EV_CREDIT)

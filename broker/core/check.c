@@ -14,6 +14,15 @@ static uint32_t check_chunk(const struct core *core, const struct job *job, uint
         assert(lease->job == job && lease->chunk == index);
         leases++;
     }
+    const struct candidate *candidate = verify_of(core, chunk);
+    assert((candidate != NULL) == (chunk->state == CHUNK_VERIFYING));
+    if (candidate) {
+        assert(candidate->job == job && candidate->chunk == index);
+        assert(leases == (candidate->waiting ? 0 : 1)); /* one check at a time */
+        assert(leases == 0 || core->leases[chunk->lease[0]].check != CHECK_NONE);
+        assert(!core->agents[candidate->result.agent].quarantined); /* 11 */
+        return leases;
+    }
     assert(leases == 0 || chunk->state == CHUNK_LEASED); /* 8 */
     assert(leases > 0 || chunk->state != CHUNK_LEASED);  /* 18 */
     assert(leases < 2 ||
@@ -42,7 +51,7 @@ static void check_job(const struct core *core, const struct job *job)
     assert(leases == 0 || job->n_chunks <= 1); /* 3 */
     bool wanted = count[CHUNK_READY] > 0 && !job->ending;
     assert(wanted == (job->ring_next != NULL));
-    assert(!job->ending || count[CHUNK_LEASED] == 0); /* 12 */
+    assert(!job->ending || (count[CHUNK_LEASED] == 0 && count[CHUNK_VERIFYING] == 0)); /* 12 */
 }
 
 static void check_agent(const struct core *core, uint32_t index)

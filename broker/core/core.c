@@ -9,11 +9,12 @@ struct core *core_new(const struct core_config *config, int64_t now_ms)
     struct core *core = sw_alloc(1, sizeof *core);
     core->epoch = config->epoch;
     core->last_job = config->last_job;
+    core->spot_permille = config->spot_permille;
     core->attempts_max = config->attempts_max ? config->attempts_max : CORE_ATTEMPTS_MAX;
     assert(core->attempts_max <= CORE_ATTEMPTS_MAX);
     core->tick_ms = now_ms + CORE_TICK_MS;
     core->settled = true;
-    core->n_leases = core->n_troubles = 1; /* index 0 is NONE */
+    core->n_leases = core->n_troubles = core->n_candidates = 1; /* index 0 is NONE */
     sw_grow(&core->leases, &core->lease_room, 1, sizeof *core->leases);
     sw_grow(&core->troubles, &core->trouble_room, 1, sizeof *core->troubles);
     core->leases[0] = (struct lease){0};
@@ -30,6 +31,9 @@ void core_destroy(struct core **core)
         job_free(*core, job);
     }
     key_drop_all(*core);
+    for (uint32_t i = 0; i < (*core)->n_agents; i++)
+        sw_release((*core)->agents[i].engines);
+    sw_release((*core)->candidates);
     sw_release((*core)->agents);
     sw_release((*core)->rank);
     sw_release((*core)->leases);
@@ -50,6 +54,7 @@ static void tick(struct core *core, int64_t now_ms)
     job_tick(core, now_ms);
     key_tick(core, now_ms);
     pick_rank(core); /* speeds were learned since the last tick */
+    verify_tick(core);
     core->dirty = true;
 }
 
@@ -71,6 +76,7 @@ void core_feed(struct core *core, const struct core_event *event, int64_t now_ms
     case EV_DONE:
     case EV_FAIL:
     case EV_RETURN:
+    case EV_CHECKED:
     case EV_GONE:
     case EV_UNREACHABLE:
     case EV_DRAIN:

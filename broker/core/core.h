@@ -37,9 +37,10 @@
 #define CORE_KEY_GRACE_MS                                                                          \
     60000 /* an ended job's idempotency key stays here this long, longer than any                  \
              look-up in the store may be under way */
-#define CORE_PRIORITY_MIN (-100)
-#define CORE_PRIORITY_MAX 100
-#define CORE_KINDS_MAX    64 /* (type, rev) pairs: a bit each in an agent's mask */
+#define CORE_PRIORITY_MIN  (-100)
+#define CORE_PRIORITY_MAX  100
+#define CORE_KINDS_MAX     64 /* (type, rev) pairs: a bit each in an agent's mask */
+#define CORE_SPOT_PERMILLE 10 /* of the results of native agents that are checked, by default */
 
 /* ---- states; numbers are stored and sent, never reuse one ---- */
 
@@ -51,8 +52,9 @@ enum core_chunk_state {
     CHUNK_DONE = 3,
     CHUNK_FAILED = 4,
     CHUNK_CANCELLED = 5,
+    CHUNK_VERIFYING = 6, /* a result is held until a check decides; never saved, never shown */
 };
-#define CHUNK_STATES 6
+#define CHUNK_STATES 7
 
 enum core_job_status {
     JOB_PENDING = 0,
@@ -76,6 +78,7 @@ enum core_event_type {
     EV_DONE,      /* one lease each: */
     EV_FAIL,
     EV_RETURN,
+    EV_CHECKED,     /* the answer to an ASSIGN with CHECK_VERIFY */
     EV_GONE,        /* BYE, or its key was revoked */
     EV_UNREACHABLE, /* the transport says the session's peer is not there */
     EV_DRAIN,       /* gets nothing new until RESUME */
@@ -97,6 +100,15 @@ struct core_lease_ref {
     uint8_t phase; /* HELLO only: enum core_phase */
     bool valid; /* the token was checked by the loop and fits job, chunk, n and this agent's key */
     uint16_t permille; /* BEAT only: progress 0 to 1000 */
+    bool check;        /* HELLO only: of an ASSIGN with CHECK_VERIFY */
+};
+
+/* What an ASSIGN is for. Only CHECK_VERIFY looks different to the agent: a device that repeats must
+ * not know that it does. */
+enum core_check {
+    CHECK_NONE,
+    CHECK_VERIFY, /* does the output of `candidate_n` pass the kernel's verify? EV_CHECKED says */
+    CHECK_REPEAT, /* runs the chunk itself; the hashes of both outputs are compared */
 };
 
 struct core_event {
@@ -121,7 +133,10 @@ struct core_event {
             uint64_t instance; /* the process: another one with the same key is another instance */
             uint64_t kinds;    /* bit per (type, rev) it can run */
             uint32_t slots;
-            uint64_t bytes_limit; /* a chunk is charged at most this */
+            uint64_t bytes_limit;    /* a chunk is charged at most this */
+            bool checked;            /* role browser: its results count when a check agrees */
+            uint32_t owner;          /* two of one owner never check each other; 0 = not known */
+            const uint32_t *engines; /* checked: by kind, a number for each text; 0 = none */
             const struct core_lease_ref *held;
             size_t n_held;
         } hello;
@@ -137,7 +152,11 @@ struct core_event {
             uint32_t took_ms;      /* DONE: in the slot */
             uint64_t bytes_out;    /* DONE */
             uint32_t failed_files; /* DONE: files with an input error */
-        } result;                  /* DONE, FAIL, RETURN */
+            uint64_t hash;         /* DONE of a checked agent: of output, lengths and errors */
+            uint16_t draw;         /* DONE: 0 to 999 by a keyed hash that no agent can foretell */
+            bool agrees;           /* CHECKED */
+            bool checked; /* DONE: by role; it may come from one that has not said HELLO yet */
+        } result;         /* DONE, FAIL, RETURN, CHECKED */
         struct {
             uint32_t kind; /* index into the loop's (type, rev) table */
             int32_t priority;
@@ -145,6 +164,7 @@ struct core_event {
             uint8_t key[16];    /* hash of owner and idempotency key */
             uint64_t body_hash; /* same key with another body is a conflict */
             bool more;          /* an ADD follows in the same message: no reply yet */
+            bool verify_all;    /* results of native agents are checked too, all of them */
         } submit;
         struct {
             uint64_t key;          /* random, one an ADD: a repeat changes nothing */
@@ -170,7 +190,7 @@ enum core_action_type {
     ACT_DUPLICATE, /* agent, session: the key is in use by another live instance */
     ACT_AGAIN,     /* agent, session of the message: "say HELLO" */
     ACT_BEAT,      /* agent, session: heartbeat's answer */
-    ACT_ASSIGN,    /* agent: job, chunk, n, attempt, isolate */
+    ACT_ASSIGN,    /* agent: job, chunk, n, attempt, isolate; check and candidate_n */
     ACT_REVOKE,    /* agent: job, chunk, n */
     ACT_TAKEN,     /* agent: job, chunk, n: forget the result and its bytes */
     ACT_SAVE,      /* row: write it; seq counts up by one a SAVE */
@@ -178,6 +198,11 @@ enum core_action_type {
     ACT_NOTE,      /* something a subscriber may want to see changed */
     ACT_DROP,      /* agent, session: it is gone; tell nobody but the log */
     ACT_ENDED,     /* job: final and durable, out of core's memory; forgotten = its folder may go */
+    ACT_HOLD,   /* agent, job, chunk, n, payload of its DONE: keep a copy, and the output. It ends
+                   with a SAVE that says `held` and this n, or with LET_GO */
+    ACT_LET_GO, /* job, chunk, n: what was held for it is not wanted */
+    ACT_CAUGHT, /* agent: gave a wrong result and is in quarantine now; feed EV_QUARANTINE after a
+                   restart. DONE chunks of a native one stay and have to be listed */
 };
 
 enum core_row {
@@ -223,15 +248,19 @@ struct core_action {
     uint32_t attempts, losses;   /* SAVE of ROW_CHUNK; ASSIGN: attempts so far */
     bool isolate;                /* ASSIGN: the last attempt: one slot run for each of its files */
     bool forgotten;              /* ENDED */
+    bool held;                   /* SAVE of ROW_CHUNK: its payload is what was held for n */
+    enum core_check check;       /* ASSIGN */
+    uint64_t candidate_n;        /* ASSIGN with a check: whose output is in question */
     const void *payload;         /* SAVE */
 };
 
 /* ---- the machine ---- */
 
 struct core_config {
-    uint32_t epoch;        /* store_epoch: n of a lease = epoch << 32 | counter */
-    uint64_t last_job;     /* highest job id ever given */
-    uint32_t attempts_max; /* 0 = CORE_ATTEMPTS_MAX */
+    uint32_t epoch;         /* store_epoch: n of a lease = epoch << 32 | counter */
+    uint64_t last_job;      /* highest job id ever given */
+    uint32_t attempts_max;  /* 0 = CORE_ATTEMPTS_MAX */
+    uint32_t spot_permille; /* results of native agents that are checked; 0 = none */
 };
 
 struct core;
@@ -242,46 +271,7 @@ void core_feed(struct core *core, const struct core_event *event, int64_t now_ms
 bool core_next(struct core *core, struct core_action *ret_action);
 int64_t core_wake(const struct core *core); /* next deadline */
 
-/* ---- loading after a restart: before the first event, jobs first, each job's ADDs, then its
- * chunks ---- */
-
-struct core_load_job {
-    uint64_t job;
-    uint32_t kind;
-    int32_t priority;
-    bool sealed;
-    bool has_key;
-    uint8_t key[16];
-    uint64_t body_hash;
-    enum core_job_status
-        status; /* a final one is loaded only for RETRY (then core_feed of EV_RETRY follows) */
-};
-void core_load_job(struct core *core, const struct core_load_job *job, int64_t now_ms);
-int core_load_add(struct core *core,
-                  uint64_t job,
-                  uint64_t key,
-                  const uint64_t *sizes,
-                  uint32_t n_chunks,
-                  uint64_t files,
-                  uint64_t failed_files); /* -E2BIG beyond the limits */
-struct core_load_chunk {
-    uint32_t chunk;
-    enum core_chunk_state state;
-    uint32_t attempts, losses;
-    uint64_t bytes_out;
-    uint32_t failed_files;
-};
-int core_load_chunk(struct core *core, uint64_t job, const struct core_load_chunk *chunk);
-/* An ended job that is loaded is not whole before its EV_RETRY: until then the loop feeds it
- * nothing and shows nobody what the views say of it. When its rows cannot be read it goes again, by
- * this: ENDED follows. */
-void core_unload(struct core *core, uint64_t job, int64_t now_ms);
-/* Loading is over. `agents` were online: nothing is assigned until each has said HELLO, or none
- * more come (CORE_SETTLE_MS). Jobs whose last chunk was already durable are ended now. */
-void core_loaded(struct core *core, const uint32_t *agents, size_t n, int64_t now_ms);
-/* Before core_loaded: what was loaded of a job goes again, since its other rows cannot be read. */
-void core_load_drop(struct core *core, uint64_t job);
-
+#include "broker/core/load.h"
 #include "broker/core/view.h"
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "base/own.h"
 
+#include <string.h>
+
 /* False: the old session's holder has to be asked, or was and lives. */
 static bool
 may_replace(struct core *core, const struct core_event *event, struct agent *agent, int64_t now_ms)
@@ -55,10 +57,13 @@ reconcile(struct core *core, uint32_t agent, const struct core_lease_ref *ref, i
         return;
     }
     uint32_t booked = BUG(readopt_wrong_agent) ? (agent + 1) % core->n_agents : agent;
+    if (ref->valid && verify_keeps(core, chunk, agent, ref->n))
+        return; /* until a check decides */
     struct lease *lease = lease_find(core, job, ref->chunk, agent, ref->n);
+    bool gone = ref->check || chunk->state == CHUNK_VERIFYING; /* a check is not begun again */
     bool barred = core->agents[agent].quarantined && !BUG(quarantine_ignored);
     bool room = chunk->lease[1] == NONE && lease_other_agent(core, chunk, agent);
-    if (!ref->valid || (!lease && (job->ending || !room || barred))) {
+    if (!ref->valid || (!lease && (job->ending || !room || barred || gone))) {
         send(core, ACT_REVOKE, agent, ref);
         return;
     }
@@ -85,6 +90,18 @@ static void drop_unlisted(struct core *core, uint32_t index, bool lost)
     }
 }
 
+static void set_role(struct agent *agent, const struct core_event *event)
+{
+    agent->checked = event->of.hello.checked;
+    agent->owner = event->of.hello.owner;
+    sw_release(agent->engines);
+    agent->engines = NULL;
+    if (!event->of.hello.engines)
+        return;
+    agent->engines = sw_alloc(CORE_KINDS_MAX, sizeof *agent->engines);
+    memcpy(agent->engines, event->of.hello.engines, CORE_KINDS_MAX * sizeof *agent->engines);
+}
+
 void hello_event(struct core *core, const struct core_event *event, int64_t now_ms)
 {
     struct agent *agent = agent_of(core, event->agent);
@@ -101,6 +118,7 @@ void hello_event(struct core *core, const struct core_event *event, int64_t now_
     agent->kinds = event->of.hello.kinds;
     agent->slots = event->of.hello.slots;
     agent->bytes_limit = event->of.hello.bytes_limit;
+    set_role(agent, event);
     agent->granted_chunks = agent->granted_bytes = agent->spent_chunks = agent->spent_bytes = 0;
     agent->probe_ms = agent->answered_ms = 0;
     agent->seen_ms = now_ms;

@@ -98,6 +98,7 @@ static void submit(struct core *core, const struct core_event *event, int64_t no
     job->has_key = event->of.submit.has_key && !known;
     memcpy(job->key, event->of.submit.key, sizeof job->key);
     job->body_hash = event->of.submit.body_hash;
+    job->verify_all = event->of.submit.verify_all;
     save(core, (struct core_action){.row = ROW_JOB, .job = job->id, .payload = event->payload});
     if (job->has_key)
         key_put(core, job);
@@ -178,7 +179,8 @@ static void seal(struct core *core, struct job *job, const struct core_event *ev
 
 void job_settle(struct core *core, struct job *job)
 {
-    if (!job->sealed || job->ending || job->count[CHUNK_READY] || job->count[CHUNK_LEASED])
+    if (!job->sealed || job->ending || job->count[CHUNK_READY] || job->count[CHUNK_LEASED] ||
+        job->count[CHUNK_VERIFYING])
         return;
     if (BUG(final_too_early) && job->count[CHUNK_COMMITTING])
         job->status = JOB_COMPLETED;
@@ -193,7 +195,9 @@ static void stop(struct core *core, struct job *job)
 {
     job->ending = true;
     for (uint32_t i = 0; i < job->n_chunks; i++) {
-        if (job->chunks[i].state != CHUNK_READY && job->chunks[i].state != CHUNK_LEASED)
+        if (job->chunks[i].state == CHUNK_VERIFYING)
+            verify_forget(core, job, i);
+        else if (job->chunks[i].state != CHUNK_READY && job->chunks[i].state != CHUNK_LEASED)
             continue;
         lease_revoke_others(core, job, i, NULL);
         if (!BUG(cancel_still_dispatches))

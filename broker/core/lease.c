@@ -174,4 +174,6 @@ void lease_drop(struct core *core, struct lease *lease, bool lost)
     lease_free(core, lease);
     if (chunk->state == CHUNK_LEASED && chunk->lease[0] == NONE)
         result_count_failure(core, job, index, NULL, 0);
+    else if (chunk->state == CHUNK_VERIFYING)
+        verify_unchecked(core, job, index);
 }

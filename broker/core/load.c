@@ -29,6 +29,7 @@ void core_load_job(struct core *core, const struct core_load_job *load, int64_t 
     job->has_key = load->has_key;
     memcpy(job->key, load->key, sizeof job->key);
     job->body_hash = load->body_hash;
+    job->verify_all = load->verify_all;
     job->status = job->row_status = load->status;
     job->ending = load->status >= JOB_COMPLETED;
     job->forgotten = forgetting(core, load->job);

@@ -13,7 +13,7 @@ bool pick_allowed(const struct agent *agent)
            (!agent->quarantined || BUG(quarantine_ignored));
 }
 
-static bool can_run(const struct agent *agent, const struct job *job)
+bool pick_can_run(const struct agent *agent, const struct job *job)
 {
     return agent->kinds >> job->kind & 1;
 }
@@ -87,7 +87,7 @@ bool pick_fits(const struct core *core,
         return true;
     for (uint32_t i = 0; i < core->n_rank; i++) {
         uint32_t other = core->rank[i];
-        if (other != agent && can_run(&core->agents[other], job) && !failed_on(trouble, other))
+        if (other != agent && pick_can_run(&core->agents[other], job) && !failed_on(trouble, other))
             return false;
     }
     return true;
@@ -115,7 +115,10 @@ void pick_assign(struct core *core, struct job *job, uint32_t index, uint32_t ag
     struct agent *a = &core->agents[agent];
     struct chunk *chunk = &job->chunks[index];
     uint32_t attempts = chunk_trouble_view(core, chunk)->attempts;
+    const struct candidate *candidate = verify_of(core, chunk);
     struct lease *lease = lease_give(core, job, index, agent, now_ms);
+    if (candidate)
+        lease->check = a->checked ? CHECK_REPEAT : CHECK_VERIFY;
     a->spent_chunks++;
     a->spent_bytes += SW_MIN(chunk->bytes, a->bytes_limit);
     if (a->speed > 0) {
@@ -136,6 +139,8 @@ void pick_assign(struct core *core, struct job *job, uint32_t index, uint32_t ag
                                    .chunk = index,
                                    .n = lease->n,
                                    .attempts = attempts,
+                                   .check = lease->check,
+                                   .candidate_n = candidate ? candidate->result.n : 0,
                                    .isolate = attempts + 1 >= core->attempts_max});
 }
 
@@ -198,7 +203,7 @@ static bool pick_one(struct core *core, uint32_t agent, int64_t now_ms)
             struct job **head = &core->ring[word * 64 + bit], *first = *head, *job = first;
             do {
                 struct job *next_job = job->ring_next;
-                bool may = can_run(&core->agents[agent], job) &&
+                bool may = pick_can_run(&core->agents[agent], job) &&
                            pick_held(job, agent) < pick_share(core, job, agent);
                 uint32_t chunk = may ? take_ready(core, job, agent) : NONE;
                 if (chunk != NONE) {
@@ -222,6 +227,7 @@ void pick_run(struct core *core, int64_t now_ms)
     core->dirty = false;
     if (!core->ranked)
         pick_rank(core);
+    checks_run(core, now_ms);
     bool any = false;
     for (int word = 0; word < 4; word++)
         any |= core->ring_used[word] != 0;

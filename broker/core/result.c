@@ -4,14 +4,36 @@
 #include "base/own.h"
 
 /* How fast it is, from what its slot took: a moving average that forgets half in four chunks. */
-static void
-learn(struct core *core, struct agent *agent, const struct chunk *chunk, uint32_t took_ms)
+static void learn(struct agent *agent, const struct chunk *chunk, uint32_t took_ms)
 {
     double sample =
         (double)SW_MAX(chunk->bytes, 1U) * 1000.0 / SW_MAX(took_ms, 1U) * SW_MAX(agent->slots, 1U);
     agent->speed = agent->speed > 0 ? agent->speed * 0.84 + sample * 0.16 : sample;
-    agent->done++;
-    (void)core;
+}
+
+void result_accept(struct core *core, struct job *job, uint32_t index, const struct result *result)
+{
+    const struct trouble *trouble = chunk_trouble_view(core, &job->chunks[index]);
+    core->agents[result->agent].done++;
+    job->bytes_out += result->bytes_out;
+    job->failed_files += result->failed_files;
+    chunk_move(core, job, index, CHUNK_COMMITTING);
+    save(core, (struct core_action){.row = ROW_CHUNK,
+                                    .job = job->id,
+                                    .chunk = index,
+                                    .n = result->n,
+                                    .agent = result->agent,
+                                    .state = CHUNK_DONE,
+                                    .attempts = trouble->attempts,
+                                    .losses = trouble->losses,
+                                    .held = result->held,
+                                    .payload = result->payload});
+    after(core, (struct effect){.kind = FX_DONE,
+                                .job = job->id,
+                                .chunk = index,
+                                .n = result->n,
+                                .agent = result->agent});
+    job_settle(core, job);
 }
 
 static void done(struct core *core, const struct core_event *event, int64_t now_ms)
@@ -31,23 +53,30 @@ static void done(struct core *core, const struct core_event *event, int64_t now_
     }
     struct agent *agent = &core->agents[event->agent];
     struct lease *lease = lease_find(core, job, ref->chunk, event->agent, ref->n);
+    if (agent->quarantined && !BUG(quarantined_counts)) {
+        agent_revoke(core, event->agent, ref->job, ref->chunk, ref->n);
+        return; /* what it had was taken away from it */
+    }
+    if (chunk->state == CHUNK_VERIFYING) {
+        verify_done(core, job, lease, event);
+        return;
+    }
     lease_revoke_others(core, job, ref->chunk, lease);
     if (lease)
         lease_free(core, lease);
-    learn(core, agent, chunk, event->of.result.took_ms);
+    learn(agent, chunk, event->of.result.took_ms);
     agent->busy_until_ms = agent->held ? agent->busy_until_ms : now_ms;
-    job->bytes_out += event->of.result.bytes_out;
-    job->failed_files += event->of.result.failed_files;
-    chunk_move(core, job, ref->chunk, CHUNK_COMMITTING);
-    save_chunk(core, job, ref->chunk, event->payload);
     if (BUG(taken_before_commit))
         taken_after(core, event->agent, ref);
-    after(core, (struct effect){.kind = FX_DONE,
-                                .job = job->id,
-                                .chunk = ref->chunk,
-                                .n = ref->n,
-                                .agent = event->agent});
-    job_settle(core, job);
+    if (verify_wanted(core, event, job))
+        verify_hold(core, job, event);
+    else
+        result_accept(core, job, ref->chunk,
+                      &(struct result){.agent = event->agent,
+                                       .n = ref->n,
+                                       .bytes_out = event->of.result.bytes_out,
+                                       .failed_files = event->of.result.failed_files,
+                                       .payload = event->payload});
 }
 
 void result_count_failure(
@@ -75,7 +104,7 @@ void result_count_failure(
     job_settle(core, job);
 }
 
-static void count_attempt(struct core *core, struct chunk *chunk, uint32_t agent)
+void result_count_attempt(struct core *core, struct chunk *chunk, uint32_t agent)
 {
     struct trouble *trouble = chunk_trouble(core, chunk);
     if (BUG(attempts_not_counted))
@@ -98,13 +127,18 @@ static void fail_or_return(struct core *core, const struct core_event *event)
     if (!lease || !ref->valid)
         return; /* only a live n acts */
     if (event->type == EV_FAIL)
-        count_attempt(core, chunk, event->agent);
+        result_count_attempt(core, chunk, event->agent);
     lease_free(core, lease);
     if (BUG(twin_kills_sibling))
         lease_revoke_others(core, job, ref->chunk, NULL);
     if (BUG(credit_leak))
         core->agents[event->agent].spent_chunks--;
-    if (event->type == EV_FAIL)
+    bool check = chunk->state == CHUNK_VERIFYING;
+    if (event->type == EV_FAIL && check) /* the result can not be told right or wrong */
+        verify_reject(core, job, ref->chunk, event->payload, event->of.result.failed_files);
+    else if (check)
+        verify_unchecked(core, job, ref->chunk);
+    else if (event->type == EV_FAIL)
         result_count_failure(core, job, ref->chunk, event->payload, event->of.result.failed_files);
     else if (chunk->lease[0] == NONE)
         result_count_failure(core, job, ref->chunk, NULL, 0);

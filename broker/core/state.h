@@ -29,6 +29,7 @@ struct trouble {
     uint32_t lost_by[CORE_LOSSES_MAX]; /* distinct agents */
     uint64_t failed_seq;               /* FAILED: of the row that says so */
     uint32_t failed_files;             /* counted in the job because the chunk is FAILED */
+    uint32_t candidate;                /* into candidates: VERIFYING */
 };
 
 struct lease {
@@ -43,7 +44,10 @@ struct lease {
     uint32_t stamp; /* of the last HELLO that listed it */
     uint16_t permille;
     bool running;
+    uint8_t check; /* enum core_check: the chunk is VERIFYING */
 };
+
+#include "broker/core/verify.h"
 
 struct add {
     uint64_t key;
@@ -56,7 +60,7 @@ struct job {
     int32_t priority, shown_priority; /* the one that picking goes by; durable */
     enum core_job_status status;      /* shown */
     enum core_job_status row_status;  /* what the newest row says */
-    bool sealed;
+    bool sealed, verify_all;
     bool forgotten; /* its FORGET is on the way: no client finds it, no row may follow */
     bool ending;    /* its final row is on the way: nothing is dispatched, nothing more accepted */
     bool has_key;
@@ -86,7 +90,8 @@ struct job {
 };
 
 struct agent {
-    bool known, online, draining, quarantined, waited_for;
+    bool known, online, draining, quarantined, waited_for, checked;
+    uint32_t owner, *engines; /* engines: CORE_KINDS_MAX; NULL */
     uint64_t session, serial, instance, kinds;
     uint32_t slots;
     uint64_t bytes_limit;
@@ -141,7 +146,7 @@ struct actions {
 #define PRIORITIES (CORE_PRIORITY_MAX - CORE_PRIORITY_MIN + 1)
 
 struct core {
-    uint32_t epoch, counter, attempts_max;
+    uint32_t epoch, counter, attempts_max, spot_permille;
     uint64_t last_job, seq, committed;
     struct job *jobs; /* by id */
     struct known_key *keys, *ended_keys;
@@ -159,6 +164,9 @@ struct core {
     struct trouble *troubles;
     uint32_t n_troubles, free_trouble;
     size_t trouble_room;
+    struct candidate *candidates;
+    uint32_t n_candidates, free_candidate, first_waiting, last_waiting;
+    size_t candidate_room;
     struct job *ring[PRIORITIES]; /* the next one to be served of each priority */
     uint64_t ring_used[4];        /* bit per priority */
     struct effects effects;
@@ -210,12 +218,16 @@ void agent_event(struct core *core, const struct core_event *event, int64_t now_
 void agent_gone(struct core *core, uint32_t agent, bool lost);
 void agent_tick(struct core *core, int64_t lateness_ms, int64_t now_ms);
 void agent_settle(struct core *core, int64_t now_ms);
+void agent_quarantine(struct core *core, uint32_t agent);
+void agent_revoke(struct core *core, uint32_t agent, uint64_t job, uint32_t chunk, uint64_t n);
 
 /* hello.c */
 void hello_event(struct core *core, const struct core_event *event, int64_t now_ms);
 
 /* result.c */
 void result_event(struct core *core, const struct core_event *event, bool current, int64_t now_ms);
+void result_count_attempt(struct core *core, struct chunk *chunk, uint32_t agent);
+void result_accept(struct core *core, struct job *job, uint32_t chunk, const struct result *result);
 void result_count_failure(
     struct core *core,
     struct job *job,
@@ -260,6 +272,7 @@ bool pick_fits(const struct core *core,
 bool pick_credit(const struct agent *agent, uint64_t bytes);
 uint32_t pick_share(const struct core *core, const struct job *job, uint32_t agent);
 uint32_t pick_held(const struct job *job, uint32_t agent);
+bool pick_can_run(const struct agent *agent, const struct job *job);
 bool pick_allowed(const struct agent *agent); /* online, not draining, not quarantined */
 void pick_assign(
     struct core *core, struct job *job, uint32_t chunk, uint32_t agent, int64_t now_ms);

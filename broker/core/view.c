@@ -18,6 +18,7 @@ bool core_job(const struct core *core, uint64_t id, struct core_job_view *ret)
         .status = job->status,
         .row_status = job->row_status,
         .sealed = job->sealed,
+        .verify_all = job->verify_all,
         .has_key = job->has_key,
         .body_hash = job->body_hash,
         .adds = job->n_adds,
@@ -28,6 +29,7 @@ bool core_job(const struct core *core, uint64_t id, struct core_job_view *ret)
         .done = job->count[CHUNK_DONE],
         .failed = job->count[CHUNK_FAILED] - job->n_saving,
         .cancelled = job->count[CHUNK_CANCELLED],
+        .verifying = job->count[CHUNK_VERIFYING],
         .row_done = job->count[CHUNK_DONE] + job->count[CHUNK_COMMITTING],
         .row_failed = job->count[CHUNK_FAILED],
         .files = job->files,
@@ -40,6 +42,10 @@ bool core_job(const struct core *core, uint64_t id, struct core_job_view *ret)
     if (BUG(view_before_commit)) {
         ret->done += ret->committing;
         ret->committing = 0;
+    }
+    if (BUG(unchecked_shown)) {
+        ret->done += ret->verifying;
+        ret->verifying = 0;
     }
     memcpy(ret->key, job->key, sizeof ret->key);
     return true;
@@ -81,6 +87,7 @@ bool core_agent(const struct core *core, uint32_t index, struct core_agent_view 
         .online = agent->online,
         .draining = agent->draining,
         .quarantined = agent->quarantined,
+        .checked = agent->checked,
         .slots = agent->slots,
         .held = agent->held,
         .kinds = agent->kinds,
@@ -118,7 +125,7 @@ enum core_why core_why(const struct core *core, uint64_t id, uint32_t index)
         if (core->leases[at].job == job)
             return WHY_RUNNING;
     if (job->count[CHUNK_READY] == 0)
-        return WHY_NOTHING_READY;
+        return checks_wanted(core, job) ? WHY_UNCHECKED : WHY_NOTHING_READY;
     if (agent->granted_chunks == agent->spent_chunks && agent->held == 0)
         return WHY_NO_CREDIT;
     if (agent->held > 0)
@@ -139,8 +146,11 @@ void core_memory(const struct core *core, struct core_memory *ret)
             sizeof *core + core->lease_room * sizeof *core->leases +
             core->trouble_room * sizeof *core->troubles + core->agent_room * sizeof *core->agents +
             core->effects.room * sizeof *core->effects.items +
-            core->actions.room * sizeof *core->actions.items + core->rank_room * sizeof *core->rank,
+            core->actions.room * sizeof *core->actions.items +
+            core->rank_room * sizeof *core->rank + core->candidate_room * sizeof *core->candidates,
     };
+    for (uint32_t i = 0; i < core->n_agents; i++)
+        ret->bytes += core->agents[i].engines ? sizeof(uint32_t) * CORE_KINDS_MAX : 0;
     for (const struct job *job = core->jobs; job; job = job->hh.next)
         ret->bytes += sizeof *job + job->chunk_room * sizeof *job->chunks +
                       job->add_room * sizeof *job->adds + job->held_room * sizeof *job->held;

@@ -10,10 +10,11 @@ struct core_job_view {
     enum core_job_status status;
     enum core_job_status row_status; /* for ROW_JOB: what the row being saved says */
     bool sealed;
+    bool verify_all;
     bool has_key;
     uint8_t key[16];
     uint64_t body_hash;
-    uint32_t adds, chunks, ready, leased, committing, done, failed, cancelled;
+    uint32_t adds, chunks, ready, leased, committing, done, failed, cancelled, verifying;
     uint32_t row_done, row_failed; /* for ROW_JOB: with what is being committed before it */
     uint64_t files, failed_files;
     uint64_t bytes_in, bytes_out;
@@ -36,7 +37,7 @@ struct core_chunk_view {
 bool core_chunk(const struct core *core, uint64_t job, uint32_t chunk, struct core_chunk_view *ret);
 
 struct core_agent_view {
-    bool online, draining, quarantined;
+    bool online, draining, quarantined, checked;
     uint32_t slots, held, running;
     uint64_t kinds;
     uint64_t session, instance;
@@ -61,6 +62,7 @@ enum core_why {
     WHY_FAILED_IT, /* failed these chunks; they wait for another agent */
     WHY_NOTHING_READY,
     WHY_RUNNING,
+    WHY_UNCHECKED, /* all is given out; results wait for another agent that may check them */
 };
 enum core_why core_why(const struct core *core, uint64_t job, uint32_t agent);
 

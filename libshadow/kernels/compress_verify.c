@@ -33,21 +33,22 @@ void compress_decoder_destroy(struct compress_decoder **decoder)
     *decoder = NULL;
 }
 
-static int decoder_begin(struct compress_decoder **decoder, struct sw_err *err)
+/* NULL: no memory. */
+static struct compress_decoder *decoder_begin(struct compress_decoder **decoder)
 {
     if (!*decoder) {
+        ZSTD_DCtx *zstd = ZSTD_createDCtx();
+        if (!zstd)
+            return NULL;
+        ZSTD_DCtx_setParameter(zstd, ZSTD_d_windowLogMax, FRAME_LOG);
         *decoder = sw_alloc(1, sizeof **decoder);
-        (*decoder)->zstd = ZSTD_createDCtx();
-        if (!(*decoder)->zstd) {
-            compress_decoder_destroy(decoder);
-            return sw_fail(err, ENOMEM, "no memory for zstd");
-        }
-        ZSTD_DCtx_setParameter((*decoder)->zstd, ZSTD_d_windowLogMax, FRAME_LOG);
+        (*decoder)->zstd = zstd;
     }
-    (*decoder)->begin = (*decoder)->end = 0;
-    (*decoder)->at = 0;
-    (*decoder)->over = false;
-    return 0;
+    struct compress_decoder *d = *decoder;
+    d->begin = d->end = 0;
+    d->at = 0;
+    d->over = false;
+    return d;
 }
 
 /* At least `least` bytes in `frames`, fewer only at the output's end. */
@@ -135,16 +136,17 @@ int compress_verify(struct compress_decoder **decoder,
                     struct sw_err *ret_why)
 {
     struct source input = {.in = in, .left = size};
-    int r = decoder_begin(decoder, ret_why);
-    if (r < 0)
-        return r;
+    struct compress_decoder *d = decoder_begin(decoder);
+    int r;
+    if (!d)
+        return sw_fail(ret_why, ENOMEM, "no memory for zstd");
     do { /* an empty file is one empty frame */
-        r = frame(*decoder, SW_MIN(input.left, FRAME_BYTES), &input, output, ret_why);
+        r = frame(d, SW_MIN(input.left, FRAME_BYTES), &input, output, ret_why);
         if (r < 0)
             return r;
     } while (input.left);
-    r = fill(*decoder, output, 1);
+    r = fill(d, output, 1);
     if (r < 0)
         return r;
-    return (*decoder)->end ? wrong(*decoder, "bytes after the last frame", ret_why) : 0;
+    return d->end ? wrong(d, "bytes after the last frame", ret_why) : 0;
 }

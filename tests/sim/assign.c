@@ -80,7 +80,7 @@ check_share(struct world *w, const struct core_action *a, const struct core_job_
     for (uint32_t i = 0; i < job->chunks; i++) {
         struct core_chunk_view chunk;
         core_chunk(w->core, a->job, i, &chunk);
-        for (uint32_t k = 0; k < chunk.n_leases; k++)
+        for (uint32_t k = 0; k < chunk.n_leases && chunk.state == CHUNK_LEASED; k++)
             held += chunk.agents[k] == a->agent;
     }
     if (agents < 2 || all <= 0)
@@ -107,7 +107,8 @@ void assign_check(struct world *w, const struct core_event *event, const struct 
         wrong(w, a, 12, "the job is over");
     if (sight->live && a->chunk < sight->n) {
         const struct core_chunk_view *was = &sight->chunks[a->chunk];
-        bool open = was->state <= CHUNK_LEASED || event->type == EV_RETRY;
+        bool open =
+            was->state <= CHUNK_LEASED || was->state == CHUNK_VERIFYING || event->type == EV_RETRY;
         if (!open)
             wrong(w, a, was->state == CHUNK_DONE ? 2 : 1, "the chunk is not open");
         uint64_t failed_by = sight->marks[a->chunk].failed_by;
@@ -116,10 +117,11 @@ void assign_check(struct world *w, const struct core_event *event, const struct 
             failed_by = 0; /* seen only after the event */
         if (event->type == EV_RETRY && event->job == a->job)
             failed_by = 0;
-        if ((failed_by >> a->agent & 1) && another(w, failed_by, job.kind))
+        if ((failed_by >> a->agent & 1) && !a->check && another(w, failed_by, job.kind))
             wrong(w, a, 10, "it failed it, and another agent is there");
     }
-    check_share(w, a, &job);
+    if (!a->check)
+        check_share(w, a, &job);
     const struct folder *folder = shell_folder(w, a->job);
     if (!folder)
         wrong(w, a, 12, "its folder is gone");

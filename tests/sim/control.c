@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SPOT_PERMILLE = 100 }; /* far more than in production */
+
 static struct core_lease_ref reference(const struct world *w, const struct item *item, uint32_t key)
 {
     return (struct core_lease_ref){.job = item->job,
@@ -15,6 +17,7 @@ static struct core_lease_ref reference(const struct world *w, const struct item 
                                    .n = item->n,
                                    .phase = item->phase,
                                    .permille = item->permille,
+                                   .check = item->check,
                                    .valid = item->token ==
                                             shell_token(w, item->job, item->chunk, item->n, key)};
 }
@@ -80,6 +83,13 @@ static void hello(struct world *w, struct core_event *event, const struct messag
     event->of.hello.kinds = m->kinds;
     event->of.hello.slots = m->slots;
     event->of.hello.bytes_limit = m->bytes_limit;
+    const struct process *p = &w->processes[m->process];
+    static uint32_t engines[CORE_KINDS_MAX]; /* borrowed until the event's actions are taken */
+    for (uint32_t i = 0; i < CORE_KINDS_MAX; i++)
+        engines[i] = p->engine;
+    event->of.hello.checked = p->browser;
+    event->of.hello.owner = p->owner;
+    event->of.hello.engines = p->browser ? engines : NULL;
 }
 
 static void results(struct world *w, struct core_event *event, const struct message *m)
@@ -92,6 +102,10 @@ static void results(struct world *w, struct core_event *event, const struct mess
         event->of.result.took_ms = copy->took_ms;
         event->of.result.bytes_out = copy->bytes / 2;
         event->of.result.failed_files = copy->failed_files;
+        event->of.result.hash = rng_mix(copy->result, copy->failed_files);
+        event->of.result.draw = (uint16_t)(rng_mix(copy->n, w->options.seed) % 1000);
+        event->of.result.agrees = copy->agrees;
+        event->of.result.checked = w->processes[event->agent].browser;
         control_feed(w, event, m);
         free(copy);
     }
@@ -132,9 +146,11 @@ void control_message(struct world *w, const struct message *m)
     case MESSAGE_DONE:
     case MESSAGE_FAIL:
     case MESSAGE_RETURN:
-        event.type = m->type == MESSAGE_DONE   ? EV_DONE
-                     : m->type == MESSAGE_FAIL ? EV_FAIL
-                                               : EV_RETURN;
+    case MESSAGE_CHECKED:
+        event.type = m->type == MESSAGE_DONE     ? EV_DONE
+                     : m->type == MESSAGE_FAIL   ? EV_FAIL
+                     : m->type == MESSAGE_RETURN ? EV_RETURN
+                                                 : EV_CHECKED;
         results(w, &event, m);
         break;
     case MESSAGE_BYE:
@@ -165,7 +181,11 @@ void control_start(struct world *w)
             shell_add(&s->folders[i], job->adds[k]);
     }
     w->core = core_new(
-        &(struct core_config){.epoch = w->store.epoch, .last_job = w->store.last_job}, w->now_ms);
+        &(struct core_config){.epoch = w->store.epoch,
+                              .last_job = w->store.last_job,
+                              .spot_permille =
+                                  w->options.faults >> FAULT_browsers & 1 ? SPOT_PERMILLE : 0},
+        w->now_ms);
     oracle_restart(w);
     store_load(w);
     uint32_t *known = sw_alloc(w->options.agents, sizeof *known);
@@ -195,7 +215,7 @@ void control_stop(struct world *w)
         return;
     store_crash(w);
     core_destroy(&w->core);
-    s->n_waiters = 0;
+    s->n_waiters = s->n_kept = 0;
     s->generation++;
     for (size_t i = 0; i < s->n_folders; i++) {
         free(s->folders[i].adds);
@@ -214,5 +234,6 @@ void control_done(struct world *w)
         free(s->folders[i].adds);
     free(s->folders);
     free(s->links);
+    free(s->kept);
     free(s->waiters);
 }

@@ -77,6 +77,10 @@ static void copy(struct world *w, uint32_t key)
         p->speed = model->speed;
         p->link = model->link;
         p->kinds = model->kinds;
+        p->browser = model->browser;
+        p->cheat = model->cheat;
+        p->owner = model->owner;
+        p->engine = model->engine;
         agents_start(w, p);
         return;
     }

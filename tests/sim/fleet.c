@@ -19,6 +19,17 @@ static void draw(struct world *w, struct process *p)
     p->fail_permille =
         world_has(w, FAULT_flaky) && rng_chance(r, 300) ? (uint32_t)rng_between(r, 50, 400) : 0;
     p->liar = world_has(w, FAULT_lie) && rng_chance(r, 400);
+    p->browser = world_has(w, FAULT_browsers) && p->index >= WORLD_NATIVES && rng_chance(r, 700);
+    p->owner = p->browser ? (uint32_t)rng_between(r, 0, WORLD_OWNERS) : 0;
+    p->engine = p->browser ? (uint32_t)rng_between(r, 1, WORLD_ENGINES) : 0;
+    /* the first three are never put in quarantine: jobs must be able to end */
+    p->cheat = p->browser && p->index >= 3 && world_has(w, FAULT_cheat) && rng_chance(r, 500);
+}
+
+/* In some worlds browsers are alone for a while and have only each other. */
+static int64_t start_ms(struct world *w, const struct process *p, bool alone)
+{
+    return rng_between(&w->agent_rng, 0, 3000) + (alone && !p->browser ? 120000 : 0);
 }
 
 void agents_init(struct world *w)
@@ -30,6 +41,7 @@ void agents_init(struct world *w)
     w->quarantined = sw_alloc(w->options.agents, sizeof *w->quarantined);
     w->draining = sw_alloc(w->options.agents, sizeof *w->draining);
     w->shell.links = sw_alloc(w->options.agents, sizeof *w->shell.links);
+    bool alone = world_has(w, FAULT_browsers) && rng_chance(&w->agent_rng, 400);
     for (uint32_t i = 0; i < w->n_processes; i++) {
         struct process *p = &w->processes[i];
         p->index = p->key = i;
@@ -40,7 +52,7 @@ void agents_init(struct world *w)
             continue;
         draw(w, p);
         if (!p->copy)
-            world_later(w, rng_between(&w->agent_rng, 0, 3000), ENTRY_PROCESS, i, TIMER_START, 0);
+            world_later(w, start_ms(w, p, alone), ENTRY_PROCESS, i, TIMER_START, 0);
     }
 }
 

@@ -90,16 +90,17 @@ void idle_memory(struct world *w)
     o->most.leases = SW_MAX(o->most.leases, m.leases);
     o->most.pending = SW_MAX(o->most.pending, m.pending);
     o->most_actions = SW_MAX(o->most_actions, o->n_actions);
+    o->most.verifying = SW_MAX(o->most.verifying, o->verifying);
     size_t live = 0;
     for (size_t i = 0; i < o->n_sights; i++)
         live += o->sights[i].live;
     if (m.jobs != live || m.chunks != o->chunks || m.actions != 0)
         world_fail(w, 14, "%zu jobs and %zu chunks in memory, %zu and %zu can be seen", m.jobs,
                    m.chunks, live, o->chunks);
-    size_t bound =
-        16384 + 64 * m.chunks + m.jobs * (1024 + UINT64_C(4) * w->options.agents) +
-        2 * (o->most.leases * 80 + o->most.chunks * 48 + o->most.pending * 64 +
-             o->most_actions * 160 + UINT64_C(256) * w->options.agents + o->most.adds * 16);
+    size_t bound = 16384 + 64 * m.chunks + m.jobs * (1024 + UINT64_C(4) * w->options.agents) +
+                   2 * (o->most.leases * 80 + o->most.chunks * 48 + o->most.pending * 64 +
+                        o->most_actions * 160 + UINT64_C(512) * w->options.agents +
+                        o->most.adds * 16 + o->most.verifying * 160);
     if (m.bytes > bound)
         world_fail(w, 14, "%zu bytes of memory, at most %zu by the formula", m.bytes, bound);
 }

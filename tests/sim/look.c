@@ -37,8 +37,9 @@ static void check_counts(struct world *w, uint64_t job, const struct core_job_vi
     }
     if (count[CHUNK_READY] != view->ready || count[CHUNK_LEASED] != view->leased ||
         count[CHUNK_COMMITTING] != view->committing || count[CHUNK_DONE] != view->done ||
-        count[CHUNK_FAILED] != view->failed || count[CHUNK_CANCELLED] != view->cancelled ||
-        sight->n != view->chunks || bytes != view->bytes_in || bytes_done != view->bytes_done)
+        count[CHUNK_VERIFYING] != view->verifying || count[CHUNK_FAILED] != view->failed ||
+        count[CHUNK_CANCELLED] != view->cancelled || sight->n != view->chunks ||
+        bytes != view->bytes_in || bytes_done != view->bytes_done)
         world_fail(w, 3, "counters of job %lu are not those of its chunks", (unsigned long)job);
 }
 
@@ -67,6 +68,7 @@ static void look_at_job(struct world *w, const struct core_event *event, uint64_
     durable_shown(w, job, &view);
     sight->job = view;
     o->most.adds = SW_MAX(o->most.adds, view.adds);
+    o->verifying += view.verifying;
     sight->live = true;
     o->chunks += view.chunks;
 }
@@ -103,7 +105,7 @@ void look_at_all(struct world *w, const struct core_event *event)
     struct core_job_view view;
     for (uint32_t i = 0; i < w->options.agents; i++)
         o->agents[i].held = 0;
-    o->chunks = 0;
+    o->chunks = o->verifying = 0;
     for (size_t i = 0; i < o->n_sights; i++) /* those that were there before */
         if (o->sights[i].live)
             look_at_job(w, event, i);

@@ -51,6 +51,7 @@ struct client {
     uint32_t in_submit; /* ADDs that travel in SUBMIT: 0 or 1 */
     bool seal_in_submit;
     bool abandon; /* never sealed */
+    bool verify_all;
 
     int stage;    /* enum stage of clients.c */
     uint64_t job; /* 0 = not known */
@@ -82,6 +83,7 @@ enum message_type {
     MESSAGE_ANSWER,
     MESSAGE_AGAIN,
     MESSAGE_DUPLICATE,
+    MESSAGE_CHECKED,
 };
 
 struct item {
@@ -93,8 +95,10 @@ struct item {
     bool isolate;     /* ASSIGN */
     uint64_t content; /* ASSIGN: what the agent would fetch */
     uint64_t bytes;   /* ASSIGN: size of it; DONE: of the result */
-    uint64_t result;  /* DONE */
+    uint64_t result;  /* DONE; ASSIGN to check: the one in question, with its failed_files */
     uint32_t took_ms, failed_files;
+    bool check;  /* ASSIGN: CHECK_VERIFY */
+    bool agrees; /* CHECKED */
 };
 
 struct message {
@@ -132,6 +136,8 @@ struct process {
     uint64_t speed, link; /* bytes a ms: one slot; the network */
     uint64_t kinds;
     bool liar;
+    bool browser, cheat;
+    uint32_t owner, engine; /* of a browser */
 
     uint64_t granted_chunks, granted_bytes, released_chunks, released_bytes;
     uint64_t adopted_chunks, adopted_bytes; /* held at HELLO */
@@ -160,6 +166,12 @@ struct folder { /* what is on disk and in memory for a job: enough to make ASSIG
     uint32_t n_adds;
 };
 
+struct kept { /* a result that waits for its check */
+    uint64_t job, n, bytes_out;
+    uint32_t chunk;
+    struct item item;
+};
+
 struct waiter {
     uint64_t ref;
     uint32_t client;
@@ -171,6 +183,8 @@ struct shell {
     struct link *links;
     struct folder *folders; /* by job */
     size_t n_folders;
+    struct kept *kept;
+    size_t n_kept, kept_room;
     struct waiter *waiters;
     size_t n_waiters, waiters_room;
     uint64_t ref;

@@ -9,8 +9,9 @@
 /* LEASED to READY to LEASED again, or FAILED to READY to LEASED by RETRY, may happen in one event.
  * A chunk that is FAILED but not yet durably so is shown as COMMITTING. */
 static const uint8_t successors[CHUNK_STATES] = {
-    [CHUNK_READY] = TO(LEASED) | TO(COMMITTING) | TO(CANCELLED),
-    [CHUNK_LEASED] = TO(READY) | TO(COMMITTING) | TO(FAILED) | TO(CANCELLED),
+    [CHUNK_READY] = TO(LEASED) | TO(VERIFYING) | TO(COMMITTING) | TO(CANCELLED),
+    [CHUNK_LEASED] = TO(READY) | TO(VERIFYING) | TO(COMMITTING) | TO(FAILED) | TO(CANCELLED),
+    [CHUNK_VERIFYING] = TO(READY) | TO(LEASED) | TO(COMMITTING) | TO(CANCELLED),
     [CHUNK_COMMITTING] = TO(DONE) | TO(FAILED),
     [CHUNK_DONE] = 0,
     [CHUNK_FAILED] = TO(READY) | TO(LEASED), /* RETRY only: see below */
@@ -64,7 +65,7 @@ static const struct core_lease_ref *listed(const struct move *m, uint32_t agent,
 static bool is_result(const struct move *m)
 {
     enum core_event_type type = m->event->type;
-    return (type == EV_DONE || type == EV_FAIL || type == EV_RETURN) &&
+    return (type == EV_DONE || type == EV_FAIL || type == EV_RETURN || type == EV_CHECKED) &&
            names(m, &m->event->of.result.lease) && m->event->of.result.lease.valid;
 }
 
@@ -72,7 +73,8 @@ static bool is_result(const struct move *m)
 static bool ends(const struct move *m, uint32_t agent, uint64_t n)
 {
     return is_result(m) && m->event->type != EV_DONE && m->event->agent == agent &&
-           m->event->of.result.lease.n == n && m->w->oracle->fresh;
+           m->event->of.result.lease.n == n &&
+           (m->w->oracle->fresh || m->event->type == EV_CHECKED);
 }
 
 static bool job_stops(const struct move *m)
@@ -106,6 +108,9 @@ static void check_vanished(const struct move *m, uint32_t agent, uint64_t n)
     }
     if (ends(m, agent, n))
         return;
+    bool distrust = e->type == EV_QUARANTINE || oracle_caught(m->w);
+    if (distrust && revoked && (m->was->state == CHUNK_VERIFYING || m->w->quarantined[agent]))
+        return; /* what it checked is not wanted any more, or it is in quarantine itself */
     if (e->type == EV_GONE && e->agent == agent && m->w->oracle->fresh)
         return;
     if (e->type == EV_HELLO && e->agent == agent && listed(m, agent, n))
@@ -120,7 +125,7 @@ static void check_leases(const struct move *m)
     const struct core_chunk_view *was = m->was, *now = m->now;
     if (now->n_leases > CORE_LEASES_MAX || (now->n_leases == 2 && now->agents[0] == now->agents[1]))
         wrong(m, 6, "more than a lease and its twin on another agent");
-    if ((now->n_leases > 0) != (now->state == CHUNK_LEASED))
+    if ((now->n_leases > 0) != (now->state == CHUNK_LEASED) && now->state != CHUNK_VERIFYING)
         wrong(m, 1, "LEASED without a lease, or the other way round");
     for (uint32_t i = 0; i < was->n_leases; i++)
         if (!has(now, was->agents[i], was->n[i]))
@@ -156,7 +161,7 @@ static void check_hello(const struct move *m)
         if (!oracle_did(m->w, ACT_REVOKE, e->agent, m->job, m->chunk, ref->n))
             wrong(m, 8, "a lease listed is neither adopted nor revoked");
         bool another = m->now->n_leases && m->now->agents[0] == e->agent; /* listed twice */
-        if (ref->valid && !m->ending && m->was->n_leases == 0 && !another &&
+        if (ref->valid && !ref->check && !m->ending && m->was->n_leases == 0 && !another &&
             !m->w->quarantined[e->agent])
             wrong(m, 8, "a valid lease of a READY chunk is not adopted");
     }
@@ -194,6 +199,11 @@ static void check_attempts(const struct move *m)
             lost_min += !same && ran && !has(m->now, agent, n);
             lost_by |= same ? 0 : UINT64_C(1) << agent;
         }
+    }
+    if (m->was->state == CHUNK_VERIFYING && e->type == EV_DONE && is_result(m) &&
+        m->now->attempts == attempts + 1) { /* three devices, three results */
+        attempts++;
+        m->mark->failed_by |= UINT64_C(1) << m->mark->candidate;
     }
     if (m->now->attempts != attempts)
         wrong(m, 10, "attempts do not count the failures");
@@ -269,8 +279,12 @@ void moves_check(struct world *w,
         wrong(&m, m.was->state == CHUNK_DONE ? 2 : 1, "the table does not allow this");
     if (m.was->state == CHUNK_FAILED && now->state != CHUNK_FAILED && !retried)
         wrong(&m, 1, "FAILED no more, without RETRY");
+    const char *unchecked = checks_moved(w, event, job, chunk, m.was, now);
+    if (unchecked)
+        wrong(&m, 11, unchecked);
     if (is_result(&m) && event->type == EV_DONE && m.was->state <= CHUNK_LEASED && !m.ending &&
-        now->state != CHUNK_COMMITTING)
+        !w->quarantined[event->agent] && now->state != CHUNK_COMMITTING &&
+        now->state != CHUNK_VERIFYING)
         wrong(&m, 8, "a valid result does not count");
     if (m.was->state <= CHUNK_LEASED && now->state == CHUNK_COMMITTING &&
         !(is_result(&m) && event->type == EV_DONE) && now->attempts < CORE_ATTEMPTS_MAX &&

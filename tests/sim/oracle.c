@@ -61,6 +61,7 @@ void oracle_done(struct world *w)
     free(o->sights);
     free(o->agents);
     free(o->actions);
+    free(o->checks);
     free(o);
 }
 
@@ -122,6 +123,7 @@ static void welcomed(struct world *w, const struct core_event *event, const stru
     if (other)
         world_fail(w, 8, "agent %u: another instance is let in while the first lives", a->agent);
     *watch = (struct watch){.online = true,
+                            .lies = watch->lies,
                             .session = a->session,
                             .serial = event->serial,
                             .instance = event->of.hello.instance,
@@ -179,7 +181,15 @@ void oracle_action(struct world *w, const struct core_event *event, const struct
     case ACT_DROP:
         dropped(w, event, a);
         break;
+    case ACT_HOLD:
+        checks_held(w, event, a);
+        break;
+    case ACT_CAUGHT:
+        checks_caught(w, a->agent);
+        break;
     case ACT_ASSIGN:
+        if (a->check)
+            checks_assigned(w, a);
         assign_check(w, event, a);
         idle_passed_over(w, a);
         break;

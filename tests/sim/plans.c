@@ -17,6 +17,12 @@ uint64_t world_result(uint64_t content)
     return rng_mix(content, UINT64_C(0x7e57));
 }
 
+/* Engines differ in their bytes, within what verify accepts. */
+bool world_is_right(uint64_t content, uint64_t result)
+{
+    return result - world_result(content) <= WORLD_ENGINES;
+}
+
 static uint8_t trait(struct world *w)
 {
     struct rng *r = &w->client_rng;
@@ -62,6 +68,8 @@ static void plan(struct world *w, struct client *c)
         plan_add(w, &c->adds[i]);
     c->in_submit = rng_chance(r, 500);
     c->seal_in_submit = c->in_submit && c->n_adds == 1;
+    c->verify_all =
+        world_has(w, FAULT_browsers) && w->options.agents >= WORLD_NATIVES && rng_chance(r, 150);
     c->abandon = world_has(w, FAULT_abandon) && !c->seal_in_submit && rng_chance(r, 100);
 }
 

@@ -52,6 +52,7 @@ static void submit(struct world *w, struct client *c, uint32_t number)
     memcpy(event.of.submit.key, c->key, sizeof c->key);
     event.of.submit.body_hash = c->body_hash + number;
     event.of.submit.more = adds;
+    event.of.submit.verify_all = c->verify_all;
     s->replied_ref = s->saved_job = 0;
     control_feed(w, &event, NULL);
     if (!adds || s->replied_ref == ref || !s->saved_job)

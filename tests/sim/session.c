@@ -93,6 +93,10 @@ void session_repeat(struct world *w, struct process *p)
         if (lease->item.phase != PHASE_FINISHED || lease->sent)
             continue;
         lease->sent = true;
+        if (lease->item.check) {
+            session_send(w, p, MESSAGE_CHECKED, &lease->item, 1);
+            continue;
+        }
         done[n++] = lease->item;
         if (n == SW_COUNT(done)) {
             session_send(w, p, MESSAGE_DONE, done, n);

@@ -72,10 +72,18 @@ static void welcome(struct world *w, const struct core_action *a)
 static void fill(struct world *w, const struct core_action *a, struct item *item)
 {
     *item = (struct item){.job = a->job, .chunk = a->chunk, .n = a->n, .isolate = a->isolate};
+    item->check = a->check == CHECK_VERIFY;
     item->token = shell_token(w, a->job, a->chunk, a->n, a->agent);
     const struct folder *folder = shell_folder(w, a->job);
     if (a->type != ACT_ASSIGN)
         return;
+    if (item->check) {
+        const struct kept *kept = kept_find(w, a->job, a->chunk, a->candidate_n);
+        if (!kept)
+            world_fail(w, 1, "a check of a result that is not kept");
+        item->result = kept->item.result;
+        item->failed_files = kept->item.failed_files;
+    }
     uint32_t chunk = a->chunk;
     for (uint32_t i = 0; folder && i < folder->n_adds; i++) {
         const struct add *add = &folder->client->adds[folder->adds[i]];
@@ -151,6 +159,7 @@ static void save_job(struct world *w, const struct core_action *a, struct row *r
                                       .kind = view.kind,
                                       .priority = view.priority,
                                       .sealed = view.sealed,
+                                      .verify_all = view.verify_all,
                                       .has_key = view.has_key,
                                       .body_hash = view.body_hash,
                                       .status = view.row_status};
@@ -177,7 +186,9 @@ static void save(struct world *w, const struct core_event *event, const struct c
     case ROW_CHUNK:
         row.chunk = (struct core_load_chunk){
             .chunk = a->chunk, .state = a->state, .attempts = a->attempts, .losses = a->losses};
-        if (a->state == CHUNK_DONE) {
+        if (a->state == CHUNK_DONE && a->held) {
+            kept_save(w, a, &row);
+        } else if (a->state == CHUNK_DONE) {
             const struct item *item = a->payload;
             row.result = item->result;
             row.chunk.bytes_out = event->of.result.bytes_out;
@@ -249,6 +260,15 @@ void shell_act(struct world *w, const struct core_event *event, const struct mes
                 free(w->shell.folders[a.job].adds);
                 w->shell.folders[a.job] = (struct folder){0};
             }
+            break;
+        case ACT_HOLD:
+            kept_hold(w, event, &a);
+            break;
+        case ACT_LET_GO:
+            kept_let_go(w, &a);
+            break;
+        case ACT_CAUGHT:
+            w->quarantined[a.agent] = true;
             break;
         case ACT_NOTE:
         case ACT_ASSIGN:

@@ -93,6 +93,8 @@ void oracle_finish(struct world *w)
     for (uint32_t i = 0; i < w->options.agents; i++)
         if (w->processes[i].n_held)
             world_fail(w, 18, "agent %u still holds %zu leases", i, w->processes[i].n_held);
+    if (w->shell.n_kept)
+        world_fail(w, 14, "%zu results are still kept for a check", w->shell.n_kept);
     struct core_memory m;
     core_memory(w->core, &m);
     if (m.jobs || m.chunks || m.leases || m.pending || m.actions)

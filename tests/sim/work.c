@@ -18,10 +18,10 @@ static void drop(struct process *p, struct lease *lease)
 {
     p->released_chunks++;
     p->released_bytes += lease->item.bytes;
-    if (lease->item.trait == TRAIT_GOOD) {
+    if (lease->item.trait == TRAIT_GOOD && !lease->item.check) {
         struct item old = lease->item;
         old.phase = PHASE_FINISHED;
-        old.result = world_result(old.content);
+        old.result = world_result(old.content) + p->engine;
         p->old[p->n_old < SW_COUNT(p->old) ? p->n_old++ : old.n % SW_COUNT(p->old)] = old;
     }
     size_t i = (size_t)(lease - p->held);
@@ -73,6 +73,27 @@ static bool fails(struct world *w, const struct process *p, const struct item *i
     return world_has(w, FAULT_flaky) && rng_chance(&w->agent_rng, p->fail_permille);
 }
 
+/* A cheat lies about one chunk in ten, and all of its owner about the same ones in the same way. */
+static bool lies(const struct process *p, const struct item *item)
+{
+    return p->cheat && rng_mix(item->content, p->owner) % 10 == 0;
+}
+
+static void finish(struct process *p, struct item *item)
+{
+    uint32_t failed_files = item->trait == TRAIT_BAD_FILE;
+    item->phase = PHASE_FINISHED;
+    if (item->check) {
+        item->agrees =
+            world_is_right(item->content, item->result) && item->failed_files == failed_files;
+        return;
+    }
+    bool lie = lies(p, item), about_files = lie && item->content % 4 == 0;
+    item->result = lie && !about_files ? rng_mix(item->content, p->owner + 1U)
+                                       : world_result(item->content) + p->engine;
+    item->failed_files = failed_files + (about_files ? 1 + p->owner : 0);
+}
+
 void work_finish(struct world *w, struct process *p, uint64_t n)
 {
     struct lease *lease = work_find(p, n);
@@ -85,14 +106,12 @@ void work_finish(struct world *w, struct process *p, uint64_t n)
     int64_t took = w->now_ms - lease->started_ms;
     p->took_ms += (uint64_t)took - p->took_ms / 16;
     lease->item.took_ms = (uint32_t)took;
-    if (fails(w, p, &lease->item)) {
+    if (fails(w, p, &lease->item) && !lies(p, &lease->item)) {
         struct item item = lease->item;
         drop(p, lease);
         session_send(w, p, MESSAGE_FAIL, &item, 1);
     } else {
-        lease->item.phase = PHASE_FINISHED;
-        lease->item.result = world_result(lease->item.content);
-        lease->item.failed_files = lease->item.trait == TRAIT_BAD_FILE;
+        finish(p, &lease->item);
     }
     work_flush_soon(w, p);
     work_start(w, p);

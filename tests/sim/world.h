@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 enum { SIM_EXIT_FOUND = 3 }; /* of a run that found something */
+enum { WORLD_ENGINES = 2, WORLD_OWNERS = 4, WORLD_NATIVES = 2 /* never a browser: the first */ };
 
 struct oracle; /* oracle.c */
 
@@ -38,8 +39,8 @@ struct world {
     uint32_t n_clients;
     struct oracle *oracle;
 
-    bool laboratory;    /* policy.c: no faults, fixed agents */
-    uint64_t counts[8]; /* printed at the end: enum count */
+    bool laboratory;     /* policy.c: no faults, fixed agents */
+    uint64_t counts[11]; /* printed at the end: enum count */
 };
 enum count {
     COUNT_ASSIGNED,
@@ -49,7 +50,10 @@ enum count {
     COUNT_STARTS,
     COUNT_SESSIONS,
     COUNT_LOST,
-    COUNT_JOBS
+    COUNT_JOBS,
+    COUNT_CHECKS,
+    COUNT_LIES,
+    COUNT_CAUGHT
 };
 
 static inline bool world_has(const struct world *w, enum fault fault)
@@ -83,6 +87,7 @@ void faults_heal(struct world *w);
 /* plans.c */
 uint64_t world_content(uint64_t nonce, const struct add *add, uint32_t index); /* of an input */
 uint64_t world_result(uint64_t content);                                       /* the reference */
+bool world_is_right(uint64_t content, uint64_t result);                        /* of any engine */
 
 /* network.c */
 struct message *message_new(enum message_type type, uint32_t n);
@@ -158,6 +163,12 @@ void control_feed(struct world *w, struct core_event *event, const struct messag
 void control_message(struct world *w, const struct message *m);
 void control_tick(struct world *w, const struct entry *e);
 void control_plan_tick(struct world *w);
+
+/* kept.c */
+struct kept *kept_find(const struct world *w, uint64_t job, uint32_t chunk, uint64_t n);
+void kept_hold(struct world *w, const struct core_event *event, const struct core_action *a);
+struct kept kept_let_go(struct world *w, const struct core_action *a);
+void kept_save(struct world *w, const struct core_action *a, struct row *row);
 
 /* requests.c */
 void control_request(struct world *w, uint32_t client, enum core_event_type what, uint32_t number);

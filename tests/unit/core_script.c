@@ -44,8 +44,8 @@ static void render_save(struct script *s, const struct core_action *a)
     } else if (a->row == ROW_FORGET) {
         script_say(s, "save %lu forget %lu", seq, job);
     } else {
-        script_say(s, "save %lu chunk %lu/%u %s %u,%u", seq, job, a->chunk, script_states[a->state],
-                   a->attempts, a->losses);
+        script_say(s, "save %lu chunk %lu/%u %s %u,%u%s", seq, job, a->chunk,
+                   script_states[a->state], a->attempts, a->losses, a->held ? " held" : "");
     }
 }
 
@@ -54,7 +54,11 @@ static void render(struct script *s, const struct core_action *a)
     static const char *const simple[] = {
         [ACT_WELCOME] = "welcome", [ACT_PROBE] = "probe", [ACT_DUPLICATE] = "duplicate",
         [ACT_AGAIN] = "again",     [ACT_BEAT] = "beat",   [ACT_DROP] = "drop"};
-    static const char *const of_lease[] = {[ACT_REVOKE] = "revoke", [ACT_TAKEN] = "taken"};
+    static const char *const of_lease[] = {[ACT_REVOKE] = "revoke",
+                                           [ACT_TAKEN] = "taken",
+                                           [ACT_HOLD] = "hold",
+                                           [ACT_LET_GO] = "let-go"};
+    static const char *const checks[] = {"", " verify", " repeat"};
     const char *lease = lease_text(a->job, a->chunk, a->n);
     switch (a->type) {
     case ACT_WELCOME:
@@ -66,10 +70,15 @@ static void render(struct script *s, const struct core_action *a)
         script_say(s, "%s %u s%lu", simple[a->type], a->agent, (unsigned long)a->session);
         break;
     case ACT_ASSIGN:
-        script_say(s, "assign %u %s%s", a->agent, lease, a->isolate ? " isolate" : "");
+        script_say(s, "assign %u %s%s%s", a->agent, lease, checks[a->check],
+                   a->isolate ? " isolate" : "");
+        if (a->check)
+            script_say(s, "of %s", lease_text(a->job, a->chunk, a->candidate_n));
         break;
     case ACT_REVOKE:
     case ACT_TAKEN:
+    case ACT_HOLD:
+    case ACT_LET_GO:
         script_say(s, "%s %u %s", of_lease[a->type], a->agent, lease);
         break;
     case ACT_SAVE:
@@ -82,6 +91,9 @@ static void render(struct script *s, const struct core_action *a)
     case ACT_NOTE:
         if (s->notes)
             script_say(s, "note %d %lu/%u %u", a->note, (unsigned long)a->job, a->chunk, a->agent);
+        break;
+    case ACT_CAUGHT:
+        script_say(s, "caught %u", a->agent);
         break;
     case ACT_ENDED:
         script_say(s, "ended %lu%s", (unsigned long)a->job, a->forgotten ? " forgotten" : "");
@@ -122,7 +134,8 @@ void core_script(const char *const *lines)
 {
     struct script *s = calloc(1, sizeof *s);
     s->now_ms = 1000000;
-    s->core = core_new(&(struct core_config){.epoch = 1}, s->now_ms);
+    s->core =
+        core_new(&(struct core_config){.epoch = 1, .spot_permille = CORE_SPOT_PERMILLE}, s->now_ms);
     for (; *lines; lines++) {
         const char *arrow = strstr(*lines, " ->");
         char event[512];

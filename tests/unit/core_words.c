@@ -10,15 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const script_states[] = {"ready", "leased", "committing",
-                                     "done",  "failed", "cancelled"};
+const char *const script_states[] = {"ready",  "leased",    "committing", "done",
+                                     "failed", "cancelled", "verifying"};
 const char *const script_statuses[] = {"pending", "processing", "completed", "failed", "cancelled"};
 const char *const script_codes[] = {"ok",        "exists",         "conflict",    "not-found",
                                     "busy",      "too-many",       "sealed",      "final",
                                     "cancelled", "nothing-failed", "not-finished"};
 const char *const script_whys[] = {"offline",   "draining",      "quarantined", "no-kernel",
                                    "settling",  "no-credit",     "share",       "priority",
-                                   "failed-it", "nothing-ready", "running"};
+                                   "failed-it", "nothing-ready", "running",     "unchecked"};
 
 static void parse_lease(struct script *s, const char *word)
 {
@@ -38,7 +38,10 @@ static void parse_lease(struct script *s, const char *word)
         ref->phase = PHASE_RUNNING;
     else if (colon && colon[1] == 'f')
         ref->phase = PHASE_FINISHED;
-    else if (colon && ref->valid)
+    else if (colon && colon[1] == 'c') {
+        ref->check = true;
+        ref->phase = PHASE_RUNNING;
+    } else if (colon && ref->valid)
         ref->permille = (uint16_t)atoi(colon + 1);
 }
 
@@ -111,6 +114,11 @@ static void agent_event(struct script *s, struct core_event *event, const char *
         event->of.hello.bytes_limit = option(line, "limit", 1000000);
         event->of.hello.held = first;
         event->of.hello.n_held = s->n_refs;
+        event->of.hello.checked = strstr(line, " checked") != NULL;
+        event->of.hello.owner = (uint32_t)option(line, "owner", 0);
+        for (int i = 0; i < CORE_KINDS_MAX; i++)
+            s->engines[i] = (uint32_t)option(line, "engine", 0);
+        event->of.hello.engines = s->engines[0] ? s->engines : NULL;
         break;
     case EV_BEAT:
         event->of.beat.running = first;
@@ -123,10 +131,15 @@ static void agent_event(struct script *s, struct core_event *event, const char *
     case EV_DONE:
     case EV_FAIL:
     case EV_RETURN:
+    case EV_CHECKED:
         event->of.result.lease = *first;
         event->of.result.took_ms = (uint32_t)option(line, "took", 100);
         event->of.result.bytes_out = 10;
         event->of.result.failed_files = (uint32_t)option(line, "failed", 0);
+        event->of.result.hash = option(line, "hash", 0);
+        event->of.result.draw = (uint16_t)option(line, "draw", 999);
+        event->of.result.checked = strstr(line, " checked") != NULL;
+        event->of.result.agrees = strstr(line, " right") != NULL;
         break;
     default:
         break;
@@ -143,6 +156,7 @@ static void client_event(struct script *s, struct core_event *event, const char 
         event->of.submit.key[0] = (uint8_t)option(line, "key", 0);
         event->of.submit.body_hash = option(line, "body", 0);
         event->of.submit.more = strstr(line, " more") != NULL;
+        event->of.submit.verify_all = strstr(line, " verify") != NULL;
     } else if (event->type == EV_ADD) {
         parse_add(s, line, event);
     } else if (event->type == EV_SET) {
@@ -179,6 +193,7 @@ static bool load(struct script *s, const char *verb, unsigned long job, const ch
                           .job = job,
                           .status = (enum core_job_status)index_of(script_statuses, 5, word),
                           .sealed = strstr(line, " sealed") != NULL,
+                          .verify_all = strstr(line, " verify") != NULL,
                           .has_key = strstr(line, " key ") != NULL,
                           .key = {(uint8_t)option(line, "key", 0)}},
                       s->now_ms);
@@ -193,7 +208,7 @@ static bool load(struct script *s, const char *verb, unsigned long job, const ch
         sscanf(line, "%*s %*u/%u %31s", &chunk, word);
         struct core_load_chunk row = {.chunk = chunk,
                                       .state =
-                                          (enum core_chunk_state)index_of(script_states, 6, word),
+                                          (enum core_chunk_state)index_of(script_states, 7, word),
                                       .attempts = (uint32_t)option(line, "attempts", 0),
                                       .losses = (uint32_t)option(line, "losses", 0),
                                       .failed_files = (uint32_t)option(line, "failed", 0)};
@@ -214,6 +229,13 @@ static bool load(struct script *s, const char *verb, unsigned long job, const ch
     return true;
 }
 
+static const char *verifying_text(uint32_t n)
+{
+    static char text[32];
+    snprintf(text, sizeof text, n ? " verifying %u" : "", n);
+    return text;
+}
+
 static bool question(struct script *s, const char *verb, unsigned long number, const char *line)
 {
     struct core_chunk_view chunk;
@@ -228,11 +250,11 @@ static bool question(struct script *s, const char *verb, unsigned long number, c
     } else if (strcmp(verb, "job") == 0) {
         if (core_job(s->core, number, &job))
             script_say(s,
-                       "%s ready %u leased %u committing %u done %u failed %u cancelled %u files "
-                       "%lu bad %lu",
-                       script_statuses[job.status], job.ready, job.leased, job.committing, job.done,
-                       job.failed, job.cancelled, (unsigned long)job.files,
-                       (unsigned long)job.failed_files);
+                       "%s ready %u leased %u%s committing %u done %u failed %u cancelled %u "
+                       "files %lu bad %lu",
+                       script_statuses[job.status], job.ready, job.leased,
+                       verifying_text(job.verifying), job.committing, job.done, job.failed,
+                       job.cancelled, (unsigned long)job.files, (unsigned long)job.failed_files);
     } else if (strcmp(verb, "agent") == 0) {
         if (core_agent(s->core, (uint32_t)number, &agent))
             script_say(s, "%s%s%s held %u running %u spent %lu of %lu",
@@ -250,10 +272,10 @@ static bool question(struct script *s, const char *verb, unsigned long number, c
 
 void script_do(struct script *s, const char *line)
 {
-    static const char *const verbs[] = {"tick",  "commit", "hello",      "beat",   "credit",
-                                        "done",  "fail",   "return",     "gone",   "unreachable",
-                                        "drain", "resume", "quarantine", "submit", "add",
-                                        "seal",  "cancel", "retry",      "set",    "forget"};
+    static const char *const verbs[] = {
+        "tick",   "commit",  "hello", "beat",        "credit", "done",   "fail",
+        "return", "checked", "gone",  "unreachable", "drain",  "resume", "quarantine",
+        "submit", "add",     "seal",  "cancel",      "retry",  "set",    "forget"};
     char verb[32] = "", word[64];
     unsigned long number = 0;
     sscanf(line, "%31s %lu", verb, &number);
@@ -273,5 +295,5 @@ void script_do(struct script *s, const char *line)
             parse_lease(s, word);
         at = strstr(at, word) + strlen(word);
     }
-    feed(s, (enum core_event_type)index_of(verbs, 20, verb), number, line);
+    feed(s, (enum core_event_type)index_of(verbs, 21, verb), number, line);
 }
