@@ -4,6 +4,7 @@
 #include "kernels/kernel.h"
 #include "openapi.h"
 #include "reply.h"
+#include "tls/tls.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,18 @@ void about_version(struct request *r)
 void about_openapi(struct request *r)
 {
     reply_static(r, "application/yaml", openapi_yaml, openapi_yaml_size);
+}
+
+/* Read before anybody trusts us: shadowctl login, and people with a browser, compare its
+ * fingerprint with what the log says. */
+void about_ca(struct request *r)
+{
+    const char *pem = tls_authority_pem(r->gateway);
+    if (pem)
+        reply_static(r, "application/x-x509-ca-cert", pem, strlen(pem));
+    else
+        reply_error(r, REPLY_NOT_FOUND,
+                    "this gateway's certificate is not by an authority of its own");
 }
 
 static json_t *choices_of(const char *choices)

@@ -11,6 +11,8 @@
 #include "host.h"
 #include "live/socket.h"
 #include "live/socket_io.h"
+#include "redirect.h"
+#include "tls/tls.h"
 #include "upgrade.h"
 
 #include <errno.h>
@@ -22,6 +24,7 @@
 
 #define EVENTS_AT_ONCE 64
 #define TICK_MS        1000
+#define TLS_HANDSHAKE  0x16 /* the first byte of it; no method of HTTP begins so */
 
 struct arrival {
     struct arrival *next, **link;
@@ -156,6 +159,15 @@ static void to_http(struct arrivals *a, struct arrival *arrival)
     door_adopt(a->gateway, fd, &from);
 }
 
+static void to_tls(struct arrivals *a, struct arrival *arrival)
+{
+    int fd = arrival->fd;
+    struct from from = arrival->from;
+    epoll_ctl(a->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    leave(a, arrival);
+    pumps_take(a->gateway, fd, &from);
+}
+
 static void look(struct arrivals *a, struct arrival *arrival)
 {
     char head[UPGRADE_HEAD_MAX];
@@ -167,6 +179,18 @@ static void look(struct arrivals *a, struct arrival *arrival)
         return;
     }
     const char *end = memmem(head, (size_t)n, "\r\n\r\n", 4);
+    if (head[0] == TLS_HANDSHAKE && !arrival->from.secure) {
+        to_tls(a, arrival);
+        return;
+    }
+    if (redirect_is_due(&arrival->from)) {
+        if (!end && (size_t)n < sizeof head)
+            return;
+        redirect_say(a->gateway, arrival->fd, head, (size_t)n);
+        drop_unread(arrival->fd);
+        cut(a, arrival);
+        return;
+    }
     switch (kind_of(head, (size_t)n)) {
     case NOT_YET:
         break;

@@ -13,13 +13,16 @@ struct arrivals;
 struct broker;
 struct door;
 struct mirror;
+struct names;
+struct pumps;
 struct results;
 struct sockets;
+struct tls;
 struct tokens;
 struct uploads;
 
 struct options { /* the configuration's keys, interface.md section 5 */
-    char *state, *listen, *broker, *host;
+    char *state, *listen, *broker, *host, *cert, *key;
     int64_t port;
     char *add_token, *revoke_token; /* done instead of serving */
     bool print_routes, standby;
@@ -50,6 +53,9 @@ struct gateway {
     struct broker *broker;
     struct door *door;
     struct arrivals *arrivals;
+    struct tls *tls;         /* the certificate that is shown */
+    struct names *names;     /* that we answer to */
+    struct pumps *pumps;     /* connections that speak TLS */
     struct sockets *sockets; /* WebSockets */
     struct mirror *mirror;   /* what the broker tells as it happens */
     struct tokens *tokens;

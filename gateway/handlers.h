@@ -10,6 +10,7 @@ struct request;
 void about_health(struct request *);
 void about_version(struct request *);
 void about_openapi(struct request *);
+void about_ca(struct request *);
 void about_types(struct request *);
 
 /* tus.c, tus_write.c */

@@ -1,7 +1,7 @@
 /* Host and Origin as every door judges them. Pure; called by head.c and upgrade.c. */
 #include "host.h"
 
-#include "base/own.h"
+#include "tls/names.h"
 
 #include <string.h>
 #include <strings.h>
@@ -16,23 +16,10 @@ static bool is_port(const char *text)
 
 bool host_is_ours(const struct gateway *g, const char *host)
 {
-    const struct options *options = g->options;
-    static const char *const ours[] = {"127.0.0.1", "localhost", "[::1]"};
-    for (size_t i = 0; i < SW_COUNT(ours); i++) {
-        size_t n = strlen(ours[i]);
-        if (strncasecmp(host, ours[i], n) == 0 && is_port(host + n))
-            return true;
-    }
-    size_t n = strlen(options->listen);
-    if (strncasecmp(host, options->listen, n) == 0 && is_port(host + n))
-        return true;
-    for (const char *name = options->host ? options->host : ""; *name;) {
-        n = strcspn(name, ", ");
-        if (n && strncasecmp(host, name, n) == 0 && is_port(host + n))
-            return true;
-        name += n + (name[n] != '\0');
-    }
-    return false;
+    const char *port = strrchr(host, ':');
+    if (!port || strchr(port, ']'))
+        port = host + strlen(host);
+    return is_port(port) && names_have(g->names, host, (size_t)(port - host));
 }
 
 bool origin_fits(const char *origin, const char *host, bool secure)

@@ -4,7 +4,10 @@
 
 #include "gateway.h"
 
-/* Non-blocking; also raises the process's descriptor limit. -EPERM beyond loopback. */
+/* Non-blocking; also raises the process's descriptor limit. */
 int listen_open(const struct options *, int *ret_fd, struct sw_err *err);
+
+bool listen_is_beyond(const struct options *); /* open to other machines */
+bool listen_is_any(const struct options *);    /* on all addresses of this one */
 
 #endif

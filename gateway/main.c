@@ -13,6 +13,7 @@
 #include "proto/link.h"
 #include "results.h"
 #include "routes.h"
+#include "tls/tls.h"
 #include "tokens.h"
 #include "uploads.h"
 
@@ -35,7 +36,7 @@
 struct life { /* what main's handles need */
     struct gateway gateway;
     uv_loop_t loop;
-    uv_signal_t terminate, interrupt;
+    uv_signal_t terminate, interrupt, hangup;
     uv_timer_t ready, patience, watchdog;
     uv_prepare_t ending;
     bool said_ready, gave_up;
@@ -85,8 +86,9 @@ static int open_state(struct gateway *g, int *ret_lock_fd, struct sw_err *err)
     return take_place(g->options, *ret_lock_fd, err);
 }
 
-static void say_ready(struct life *life)
+static void say_ready(void *arg)
 {
+    struct life *life = arg;
     if (life->said_ready || life->gateway.stopping)
         return;
     life->said_ready = true;
@@ -114,11 +116,6 @@ static void start_watchdog(struct life *life)
     uv_timer_init(&life->loop, &life->watchdog);
     if (sd_watchdog_enabled(0, &every_us) > 0)
         uv_timer_start(&life->watchdog, on_watchdog, 0, every_us / 2000);
-}
-
-static void on_broker_there(void *arg)
-{
-    say_ready(arg);
 }
 
 static void on_out_of_patience(uv_timer_t *timer)
@@ -156,6 +153,12 @@ static void on_signal(uv_signal_t *signal, int number)
     uv_timer_start(&life->patience, on_out_of_patience, PATIENCE_MS, 200);
 }
 
+static void on_hangup(uv_signal_t *signal, int number)
+{
+    (void)number;
+    tls_reload(signal->data);
+}
+
 static void close_handle(uv_handle_t *handle, void *ignored)
 {
     (void)ignored;
@@ -165,9 +168,13 @@ static void close_handle(uv_handle_t *handle, void *ignored)
 
 static void end(struct life *life)
 {
+    life->gateway.stopping = true;
+    uv_prepare_stop(&life->ending);
     arrivals_destroy(&life->gateway.arrivals);
     door_destroy(&life->gateway.door);
     sockets_destroy(&life->gateway.sockets);
+    pumps_destroy(&life->gateway.pumps); /* after what writes into them */
+    tls_destroy(&life->gateway);
     mirror_destroy(&life->gateway.mirror);
     uploads_destroy(&life->gateway.uploads);
     results_destroy(&life->gateway.results);
@@ -185,9 +192,11 @@ static void open_loop(struct life *life)
     uv_loop_init(&life->loop);
     uv_signal_init(&life->loop, &life->terminate);
     uv_signal_init(&life->loop, &life->interrupt);
+    uv_signal_init(&life->loop, &life->hangup);
     uv_timer_init(&life->loop, &life->ready);
     uv_timer_init(&life->loop, &life->patience);
     life->terminate.data = life->interrupt.data = life->ready.data = life->patience.data = life;
+    life->hangup.data = &life->gateway;
     life->gateway.loop = &life->loop;
 }
 
@@ -199,13 +208,17 @@ static int start(struct life *life, struct sw_err *err)
     if (r == 0 && made_admin)
         sw_log(SW_LOG_NOTICE, "admin token made file=%s/gateway/admin.token", g->options->state);
     if (r == 0)
-        r = broker_open(g, on_broker_there, life, err);
+        r = broker_open(g, say_ready, life, err);
     uploads_open(g);
     results_open(g);
     if (r == 0)
         mirror_open(g);
     if (r == 0)
         r = sockets_open(g, err);
+    if (r == 0)
+        r = tls_open(g, err);
+    if (r == 0)
+        pumps_open(g);
     if (r == 0)
         r = arrivals_open(g, err);
     if (r == 0)
@@ -214,6 +227,7 @@ static int start(struct life *life, struct sw_err *err)
         return r;
     uv_signal_start(&life->terminate, on_signal, SIGTERM);
     uv_signal_start(&life->interrupt, on_signal, SIGINT);
+    uv_signal_start(&life->hangup, on_hangup, SIGHUP);
     uv_timer_start(&life->ready, on_ready_late, READY_MS, 0);
     start_watchdog(life);
     return 0;

@@ -14,6 +14,7 @@
 const struct route routes[] = {
     {"GET",     "/healthz",          ROLE_NONE, BODY_NONE, about_health, NULL, NULL},
     {"GET",     "/api/openapi.yaml", ROLE_NONE, BODY_NONE, about_openapi, NULL, NULL},
+    {"GET",     "/api/ca.crt",       ROLE_NONE, BODY_NONE, about_ca, NULL, NULL},
     {"GET",     "/api/version",      V, BODY_NONE, about_version, NULL, NULL},
     {"GET",     "/api/types",        V, BODY_NONE, about_types, NULL, NULL},
     {"GET",     "/api/status",       V, BODY_NONE, status_show, NULL, NULL},

@@ -8,16 +8,17 @@ import websockets
 
 
 class Live:
-    def __init__(self, url, token=None, **headers):
+    def __init__(self, url, token=None, context=None, **headers):
         self.url = url.replace("http", "ws", 1) + "/ws"
         if token:
             headers["Authorization"] = f"Bearer {token}"
+        self.context = context  # of TLS
         self.loop = asyncio.new_event_loop()
         self.seq = 0
         self.socket = self.run(self.connect(headers))
 
     async def connect(self, headers):
-        return await websockets.connect(self.url, extra_headers=headers, max_size=None)
+        return await websockets.connect(self.url, extra_headers=headers, max_size=None, ssl=self.context)
 
     def run(self, awaitable, limit_s=10):
         async def bounded():

@@ -42,11 +42,11 @@ def test_unknown_paths_and_methods(lone):
     assert rest.head("/api/types").status_code == 200
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.1", "::", "example.org"])
-def test_refuses_to_listen_beyond_loopback(lone, folder, address):
+@pytest.mark.parametrize("address, words", [("203.0.113.9", "cannot listen"), ("example.org", "not an IP address")])
+def test_refuses_to_listen_where_it_cannot(lone, folder, address, words):
     other = lone.make("other", folder / "other.log", "--listen", address)
     lone.program.stop()
-    with pytest.raises(AssertionError, match="loopback|not an IP address"):
+    with pytest.raises(AssertionError, match=words):
         other.start()
 
 

@@ -30,7 +30,8 @@ FOLDERS = {
     "agent": Folder({"libshadow/base", "libshadow/kernels", "libshadow/config", "proto"},
                     COMMON | {"zmq", "sodium", "systemd", "seccomp"}),
     "gateway": Folder({"libshadow/base", "libshadow/kernels", "libshadow/files", "libshadow/config", "proto"},
-                      COMMON | {"microhttpd", "websockets", "uv", "jansson", "zmq", "sodium", "archive", "systemd"}),
+                      COMMON | {"microhttpd", "websockets", "uv", "jansson", "zmq", "sodium", "archive", "systemd",
+                                "crypto", "ssl"}),  # the in-process OpenSSL pump
     "gateway/ctl": Folder({"libshadow/base", "libshadow/kernels"}, COMMON | {"curl", "jansson", "archive", "argp"}),
 }
 TOP = {"agent", "broker", "deploy", "gateway", "libshadow", "proto", "tests", "meson.build", "meson_options.txt",
@@ -38,14 +39,14 @@ TOP = {"agent", "broker", "deploy", "gateway", "libshadow", "proto", "tests", "m
 
 LIBRARIES = {  # header, or the folder it is in, to library
     "zmq.h": "zmq", "zmq_utils.h": "zmq", "czmq.h": "zmq", "msgpack.h": "msgpack", "msgpack": "msgpack",
-    "sodium.h": "sodium", "sodium": "sodium", "sqlite3.h": "sqlite3", "mongoc": "mongoc", "bson": "mongoc", "zstd.h": "zstd",
+    "openssl/ssl.h": "ssl", "sodium.h": "sodium", "sodium": "sodium", "sqlite3.h": "sqlite3", "mongoc": "mongoc", "bson": "mongoc", "zstd.h": "zstd",
     "zstd_errors.h": "zstd", "openssl": "crypto", "pcre2.h": "pcre2", "archive.h": "archive",
     "archive_entry.h": "archive", "xxhash.h": "xxhash", "microhttpd.h": "microhttpd",
     "libwebsockets.h": "websockets", "uv.h": "uv", "jansson.h": "jansson", "curl": "curl", "seccomp.h": "seccomp",
     "systemd": "systemd", "ini.h": "inih", "uthash.h": "uthash", "utlist.h": "uthash", "utarray.h": "uthash",
     "argp.h": "argp",
 }
-LIBC = set("""assert ctype dirent endian errno fcntl fnmatch ftw getopt glob grp iconv inttypes langinfo libgen limits
+LIBC = set("""assert ctype dirent endian errno fcntl fnmatch ftw getopt glob grp iconv ifaddrs inttypes langinfo libgen limits
     locale malloc math netdb poll pthread pwd sched setjmp signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib
     stdnoreturn string strings syslog termios threads time unistd wchar wctype""".split())
 LIBC_FOLDERS = {"sys", "linux", "netinet", "arpa", "net"}
