@@ -12,6 +12,8 @@
 struct arrivals;
 struct broker;
 struct door;
+struct failures;
+struct logins;
 struct mirror;
 struct names;
 struct pumps;
@@ -59,6 +61,8 @@ struct gateway {
     struct sockets *sockets; /* WebSockets */
     struct mirror *mirror;   /* what the broker tells as it happens */
     struct tokens *tokens;
+    struct logins *logins;     /* of browsers */
+    struct failures *failures; /* to log in */
     struct uploads *uploads;
     struct results *results;
     unsigned requests;  /* that exist, also those whose client is gone */

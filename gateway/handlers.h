@@ -13,6 +13,12 @@ void about_openapi(struct request *);
 void about_ca(struct request *);
 void about_types(struct request *);
 
+/* login.c */
+void login_make(struct request *);
+void login_show(struct request *);
+void login_end(struct request *);
+void login_code(struct request *);
+
 /* tus.c, tus_write.c */
 void tus_options(struct request *);
 void tus_create_begin(struct request *);

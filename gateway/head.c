@@ -4,7 +4,7 @@
  * libmicrohttpd 0.9.75 takes the first of two Content-Length headers, and Content-Length beside
  * Transfer-Encoding; a proxy in front may take the other. Such heads are counted here and end the
  * connection. */
-#include "base/clock.h"
+#include "base/own.h"
 #include "host.h"
 #include "reply.h"
 #include "request.h"
@@ -16,7 +16,7 @@
 #include <strings.h>
 
 struct counts {
-    unsigned host, length, transfer, authorization, total;
+    unsigned host, length, transfer, authorization, cookie, total;
     const char *transfer_value;
     bool bad_name;
 };
@@ -36,6 +36,7 @@ static enum MHD_Result count_header(void *arg,
     counts->host += strcasecmp(name, "Host") == 0;
     counts->length += strcasecmp(name, "Content-Length") == 0;
     counts->authorization += strcasecmp(name, "Authorization") == 0;
+    counts->cookie += strcasecmp(name, "Cookie") == 0;
     if (strcasecmp(name, "Transfer-Encoding") == 0) {
         counts->transfer++;
         counts->transfer_value = value;
@@ -77,8 +78,8 @@ static const char *ambiguity_of(struct request *r)
     if (counts.transfer > 1 ||
         (counts.transfer && strcasecmp(counts.transfer_value, "chunked") != 0))
         return "Transfer-Encoding may only be chunked";
-    if (counts.authorization > 1)
-        return "more than one Authorization";
+    if (counts.authorization > 1 || counts.cookie > 1)
+        return "more than one Authorization or Cookie";
     if (counts.bad_name || counts.total > HEADERS_MAX)
         return "a header that is no header, or more than 64 of them";
     return length_of(r);
@@ -101,22 +102,33 @@ static bool asks_websocket(const struct request *r)
     return upgrade && strcasestr(upgrade, "websocket");
 }
 
-static bool check_token(struct request *r)
+/* A page of another origin can make a browser send the cookie, but not this header. */
+static bool writes_by_cookie_alone(const struct request *r, const char *method)
 {
-    static const char scheme[] = "Bearer ";
-    const char *text = request_header(r, "Authorization");
-    if (r->route->role == ROLE_NONE)
+    static const char *const reads[] = {"GET", "HEAD", "OPTIONS"};
+    const char *said = request_header(r, "X-ShadowWork");
+    for (size_t i = 0; i < SW_COUNT(reads); i++)
+        if (strcmp(method, reads[i]) == 0)
+            return false;
+    return r->caller.by_cookie && (!said || strcmp(said, "1") != 0);
+}
+
+static bool check_caller(struct request *r, const char *method)
+{
+    caller_find(r->gateway, request_header(r, "Authorization"), request_header(r, "Cookie"),
+                &r->caller);
+    r->caller.secure = r->visitor->secure;
+    if (writes_by_cookie_alone(r, method))
+        reply_error(r, REPLY_FORBIDDEN,
+                    "a change by a page's login needs the header `X-ShadowWork: 1`");
+    else if (r->route->role == ROLE_NONE)
         return true;
-    if (text && strncasecmp(text, scheme, sizeof scheme - 1) == 0) {
-        text += sizeof scheme - 1;
-        r->role = tokens_check(r->gateway->tokens, text, strlen(text), sw_boot_ms(), r->owner);
-    }
-    if (r->role == ROLE_NONE)
+    else if (r->caller.role == ROLE_NONE)
         reply_error(r, REPLY_UNAUTHORIZED,
-                    "a known token is needed: `Authorization: Bearer TOKEN`");
-    else if (!role_may(r->role, r->route->role))
+                    "a known token is needed: `Authorization: Bearer TOKEN`, or a login");
+    else if (!role_may(r->caller.role, r->route->role))
         reply_error(r, REPLY_FORBIDDEN, "your token's role is %s, this needs %s",
-                    role_name(r->role), role_name(r->route->role));
+                    role_name(r->caller.role), role_name(r->route->role));
     return !r->reply;
 }
 
@@ -183,5 +195,5 @@ bool head_check(struct request *r, const char *url, const char *method)
     } else if (r->gateway->stopping) {
         reply_error(r, REPLY_UNAVAILABLE, "the gateway is going down");
     }
-    return !r->reply && check_route(r, url, method) && check_token(r) && check_body(r);
+    return !r->reply && check_route(r, url, method) && check_caller(r, method) && check_body(r);
 }

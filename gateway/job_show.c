@@ -51,9 +51,10 @@ static json_t *
 chunk_of(const struct request *r, const struct show *show, const struct sw_msg_chunk *row)
 {
     json_t *chunk = sw_json(&sw_record_chunk, row);
-    json_t *result = show->layout && sw_str_is(row->status, "completed")
-                         ? result_json_chunk(show->layout, row, role_may(r->role, ROLE_SUBMITTER))
-                         : NULL;
+    json_t *result =
+        show->layout && sw_str_is(row->status, "completed")
+            ? result_json_chunk(show->layout, row, role_may(r->caller.role, ROLE_SUBMITTER))
+            : NULL;
     if (result)
         json_object_set_new(chunk, "result", result);
     return chunk;
@@ -115,7 +116,7 @@ composed_is_there(struct request *r, void *arg, struct layout *layout, struct co
         bytes += files[i].output_size;
     if (!composed)
         go_on(r, show);
-    else if (bytes > RESULT_DATA_MAX || !role_may(r->role, ROLE_SUBMITTER))
+    else if (bytes > RESULT_DATA_MAX || !role_may(r->caller.role, ROLE_SUBMITTER))
         took_data(r, show, NULL);
     else
         outlet_read_small(r, composed, bytes, took_data, show);
@@ -186,7 +187,7 @@ static void own_looked_up(struct request *r, void *arg, const struct sw_message 
     const struct sw_msg_jobs *jobs = &answer->of.jobs;
     if (jobs->n_rows != 1)
         reply_error(r, REPLY_NOT_FOUND, "no such job");
-    else if (!sw_str_is(jobs->rows->owner, r->owner))
+    else if (!sw_str_is(jobs->rows->owner, r->caller.owner))
         reply_error(r, REPLY_FORBIDDEN, "the job belongs to another token");
     else
         owning->then(r, owning->job);
@@ -197,7 +198,7 @@ void job_own(struct request *r, void (*then)(struct request *, uint64_t job))
     uint64_t job;
     if (!job_argument(r, &job))
         return;
-    if (r->role == ROLE_ADMIN) {
+    if (r->caller.role == ROLE_ADMIN) {
         then(r, job);
         return;
     }

@@ -7,9 +7,12 @@
 #include "base/own.h"
 #include "broker.h"
 #include "door.h"
+#include "failures.h"
 #include "live/mirror.h"
 #include "live/socket.h"
+#include "logins.h"
 #include "options.h"
+#include "place.h"
 #include "proto/link.h"
 #include "results.h"
 #include "routes.h"
@@ -19,19 +22,15 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define READY_MS        2000 /* then it is ready without the broker: it answers 503 until that comes */
-#define STANDBY_LOOK_MS 250
-#define PATIENCE_MS     4000 /* for requests under way at the end; then they are cut */
+#define READY_MS    2000 /* then it is ready without the broker: it answers 503 until that comes */
+#define PATIENCE_MS 4000 /* for requests under way at the end; then they are cut */
 
 struct life { /* what main's handles need */
     struct gateway gateway;
@@ -41,50 +40,6 @@ struct life { /* what main's handles need */
     uv_prepare_t ending;
     bool said_ready, gave_up;
 };
-
-/* One gateway works on a state folder. A standby waits for its place, without a port; SIGTERM ends
- * it as it ends any program that has begun nothing. */
-static int take_place(const struct options *options, int lock_fd, struct sw_err *err)
-{
-    bool told = false;
-    while (flock(lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK)
-            return sw_fail(err, errno, "cannot lock gateway/lock: %s", strerror(errno));
-        if (!options->standby)
-            return sw_fail(err, EBUSY, "another gateway runs on %s", options->state);
-        if (!told) {
-            sw_log(SW_LOG_INFO, "standby: waits, another gateway runs state=%s", options->state);
-            sd_notify(0, "READY=1\nSTATUS=standby: another gateway works");
-        }
-        told = true;
-        sd_notify(0, "WATCHDOG=1");
-        poll(NULL, 0, STANDBY_LOOK_MS);
-    }
-    return 0;
-}
-
-static int open_state(struct gateway *g, int *ret_lock_fd, struct sw_err *err)
-{
-    const char *state = g->options->state;
-    g->state_fd = open(state, O_DIRECTORY | O_CLOEXEC | O_RDONLY);
-    if (g->state_fd < 0)
-        return sw_fail(err, errno, "state %s: %s", state, strerror(errno));
-    int r = sw_dir_make(g->state_fd, "gateway", 0700);
-    if (r == 0)
-        r = sw_dir_make(g->state_fd, "uploads", 0770); /* setgid by tmpfiles: mkdir cannot */
-    if (r < 0)
-        return sw_fail(err, -r, "cannot make folders in %s: %s", state, strerror(-r));
-    g->gateway_fd = openat(g->state_fd, "gateway", O_DIRECTORY | O_CLOEXEC | O_RDONLY);
-    g->uploads_fd = openat(g->state_fd, "uploads", O_DIRECTORY | O_CLOEXEC | O_RDONLY);
-    if (g->gateway_fd < 0 || g->uploads_fd < 0)
-        return sw_fail(err, errno, "cannot open the folders in %s: %s", state, strerror(errno));
-    if (!ret_lock_fd)
-        return 0;
-    *ret_lock_fd = openat(g->gateway_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (*ret_lock_fd < 0)
-        return sw_fail(err, errno, "cannot open gateway/lock: %s", strerror(errno));
-    return take_place(g->options, *ret_lock_fd, err);
-}
 
 static void say_ready(void *arg)
 {
@@ -180,6 +135,8 @@ static void end(struct life *life)
     results_destroy(&life->gateway.results);
     broker_destroy(&life->gateway.broker);
     tokens_destroy(&life->gateway.tokens);
+    logins_destroy(&life->gateway.logins);
+    failures_destroy(&life->gateway.failures);
     uv_walk(&life->loop, close_handle, NULL);
     uv_run(&life->loop, UV_RUN_DEFAULT);
     int r = uv_loop_close(&life->loop);
@@ -207,6 +164,9 @@ static int start(struct life *life, struct sw_err *err)
     int r = tokens_open(g->gateway_fd, &g->tokens, &made_admin, err);
     if (r == 0 && made_admin)
         sw_log(SW_LOG_NOTICE, "admin token made file=%s/gateway/admin.token", g->options->state);
+    g->failures = failures_new();
+    if (r == 0)
+        r = logins_open(g->gateway_fd, &g->logins, err);
     if (r == 0)
         r = broker_open(g, say_ready, life, err);
     uploads_open(g);
@@ -240,7 +200,7 @@ static int serve(const struct options *options, struct sw_err *err)
     life.gateway =
         (struct gateway){.options = options, .state_fd = -1, .gateway_fd = -1, .uploads_fd = -1};
     life.gateway.started_ms = sw_boot_ms();
-    int r = open_state(&life.gateway, &lock_fd, err);
+    int r = place_open(&life.gateway, &lock_fd, err);
     if (r < 0)
         return r;
     signal(SIGPIPE, SIG_IGN);
@@ -260,7 +220,7 @@ static int change_tokens(const struct options *options, struct sw_err *err)
 {
     char token[TOKEN_TEXT];
     struct gateway g = {.options = options, .state_fd = -1, .gateway_fd = -1, .uploads_fd = -1};
-    int r = open_state(&g, NULL, err);
+    int r = place_open(&g, NULL, err);
     if (r == 0 && options->revoke_token)
         r = tokens_revoke(g.gateway_fd, options->revoke_token, err);
     if (r == 0 && options->add_token)

@@ -7,10 +7,10 @@
 #define GATEWAY_REQUEST_H
 
 #include "base/buf.h"
+#include "caller.h"
 #include "door.h"
 #include "gateway.h"
 #include "routes.h"
-#include "tokens.h"
 
 #include <jansson.h>
 
@@ -26,8 +26,7 @@ struct request {
     const struct route *route;
     char *path;                  /* from the request line, as it came */
     char argument[ARGUMENT_MAX]; /* the :part of the route */
-    enum role role;
-    char owner[TOKEN_ID_TEXT];
+    struct caller caller;
     uint64_t body_length; /* announced; UINT64_MAX when chunked */
     struct sw_buf body;   /* of a JSON route, while it comes */
     json_t *json;         /* then parsed */

@@ -20,6 +20,11 @@ const struct route routes[] = {
     {"GET",     "/api/status",       V, BODY_NONE, status_show, NULL, NULL},
     {"GET",     "/metrics",          V, BODY_NONE, metrics_show, NULL, NULL},
 
+    {"GET",     "/api/login",       ROLE_NONE, BODY_NONE, login_show, NULL, NULL},
+    {"POST",    "/api/login",       ROLE_NONE, BODY_JSON, login_make, NULL, NULL},
+    {"POST",    "/api/logout",      ROLE_NONE, BODY_NONE, login_end, NULL, NULL},
+    {"POST",    "/api/login-codes", A, BODY_NONE, login_code, NULL, NULL},
+
     {"POST",    "/api/jobs",            S, BODY_EITHER, submit_any, submit_body_begin, submit_body_piece},
     {"GET",     "/api/jobs",            V, BODY_NONE, jobs_list, NULL, NULL},
     {"GET",     "/api/jobs/:id",        V, BODY_NONE, jobs_get, NULL, NULL},

@@ -131,7 +131,7 @@ static void send_it(struct submit *submit)
         .n_params = submit->n_params,
         .priority = s->priority,
         .name = sw_str_of(s->name),
-        .owner = sw_str_of(r->owner),
+        .owner = sw_str_of(r->caller.owner),
         .key = sw_str_of(s->key),
         .body_hash = s->body_hash,
         .input_data = s->input_data ? sw_str_of(s->input_data) : (struct sw_str){0},
@@ -159,8 +159,8 @@ static void prepare_in_pool(void *arg)
         submit->result = submission_from_json(s, submit->body, &submit->err);
     submit->body = NULL;
     if (submit->result == 0 && !s->made_upload[0] && !s->payload_must_spill)
-        submit->result =
-            submit_check_inputs(s, uploads_fd, r->owner, r->role == ROLE_ADMIN, &submit->err);
+        submit->result = submit_check_inputs(s, uploads_fd, r->caller.owner,
+                                             r->caller.role == ROLE_ADMIN, &submit->err);
     if (submit->result == 0 && s->n_inputs &&
         (s->payload_must_spill || !submission_fits_message(s)))
         submit->result = submission_spill(s, uploads_fd, &submit->err);

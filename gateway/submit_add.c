@@ -36,8 +36,8 @@ static void check_in_pool(void *arg)
 {
     struct adding *adding = arg;
     const struct request *r = adding->request;
-    adding->result = submit_check_inputs(adding->s, r->gateway->uploads_fd, r->owner,
-                                         r->role == ROLE_ADMIN, &adding->err);
+    adding->result = submit_check_inputs(adding->s, r->gateway->uploads_fd, r->caller.owner,
+                                         r->caller.role == ROLE_ADMIN, &adding->err);
 }
 
 /* The same Idempotency-Key is the same ADD: its repeat, after an answer that was lost, changes

@@ -80,7 +80,8 @@ static void glance_in_pool(void *arg)
     struct glance *glance = arg;
     struct request *r = glance->request;
     glance->result = sw_upload_stat(r->gateway->uploads_fd, r->argument, &glance->info);
-    if (glance->result == 0 && r->role != ROLE_ADMIN && strcmp(glance->info.owner, r->owner) != 0)
+    if (glance->result == 0 && r->caller.role != ROLE_ADMIN &&
+        strcmp(glance->info.owner, r->caller.owner) != 0)
         glance->result = -ENOENT; /* what is not yours is not there */
     if (glance->result == 0 && glance->remove)
         glance->result = sw_upload_remove(r->gateway->uploads_fd, r->argument);

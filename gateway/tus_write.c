@@ -37,7 +37,7 @@ static int read_creation(struct request *r, struct sw_upload_info *info)
     const char *metadata = request_header(r, "Upload-Metadata");
     *info = (struct sw_upload_info){
         .mode = 0644, .created_ms = sw_wall_ms(), .mtime = sw_wall_ms() / 1000};
-    memcpy(info->owner, r->owner, sizeof r->owner);
+    memcpy(info->owner, r->caller.owner, sizeof r->caller.owner);
     int result = tus_number(r, "Upload-Length", &info->length);
     if (result == -ENOENT)
         reply_error(r, REPLY_BAD_REQUEST,
@@ -151,8 +151,8 @@ void tus_patch_begin(struct request *r)
     snprintf(inlet->id, sizeof inlet->id, "%.*s", SW_UPLOAD_ID_SIZE, r->argument);
     if (strlen(r->argument) != SW_UPLOAD_ID_SIZE)
         inlet->id[0] = '\0'; /* finds nothing */
-    memcpy(inlet->info.owner, r->owner, sizeof r->owner);
-    inlet->any_owner = r->role == ROLE_ADMIN;
+    memcpy(inlet->info.owner, r->caller.owner, sizeof r->caller.owner);
+    inlet->any_owner = r->caller.role == ROLE_ADMIN;
     inlet->expect_offset = offset;
     inlet->announced = r->body_length;
     uploads_when_free(r, inlet->id, patch_when_free);

@@ -1,6 +1,5 @@
 /* The events that clients send: one table. Called by socket.c with each message; answers at once
  * and waits for nothing. */
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/own.h"
 #include "live/mirror.h"
@@ -31,9 +30,7 @@ static void welcome(struct socket *s)
 
 bool event_login(struct socket *s, const char *token)
 {
-    s->caller.role =
-        tokens_check(s->gateway->tokens, token, strlen(token), sw_boot_ms(), s->caller.owner);
-    return s->caller.role != ROLE_NONE;
+    return caller_by_token(s->gateway, token, &s->caller);
 }
 
 static void authenticate(struct socket *s, const json_t *data)

@@ -1,24 +1,31 @@
-/* Who a WebSocket belongs to, by its head. A page of a browser cannot send Authorization with it:
+/* Who a WebSocket belongs to, by its head, and whether that one still is. Called by arrivals.c and
+ * socket.c. A page that shows a token rather than a login cannot send Authorization with its head:
  * it sends `authenticate` as its first message (events.c). */
-#include "base/clock.h"
 #include "live/socket.h"
 
-#include <string.h>
-#include <strings.h>
+#include "base/clock.h"
 
 int caller_of_head(struct gateway *g,
                    const struct upgrade *upgrade,
                    struct caller *ret,
                    const char **ret_words)
 {
-    static const char scheme[] = "Bearer ";
-    const char *text = upgrade->authorization;
-    if (!*text)
-        return 0;
-    if (strncasecmp(text, scheme, sizeof scheme - 1) == 0) {
-        text += sizeof scheme - 1;
-        ret->role = tokens_check(g->tokens, text, strlen(text), sw_boot_ms(), ret->owner);
+    *ret_words = "this token or login is not known";
+    if (!caller_find(g, upgrade->authorization, upgrade->cookie, ret))
+        return 401;
+    *ret_words = "a login by cookie needs this gateway's own Origin";
+    return ret->by_cookie && !upgrade->origin[0] ? 403 : 0;
+}
+
+void callers_look(struct gateway *g, uint64_t *version)
+{
+    uint64_t now = callers_version(g);
+    int64_t wall_ms = sw_wall_ms();
+    bool changed = now != *version;
+    *version = now;
+    for (struct socket *s = sockets_first(g); s; s = s->next) {
+        bool expired = s->caller.expires_ms && s->caller.expires_ms <= wall_ms;
+        if (expired || (changed && !caller_lives(g, &s->caller)))
+            socket_expel(s, "the token or login was revoked, or has expired");
     }
-    *ret_words = "this token is not known";
-    return ret->role == ROLE_NONE ? 401 : 0;
 }

@@ -103,6 +103,20 @@ void socket_close(struct socket *s, unsigned status, const char *words)
     lws_callback_on_writable(s->wsi);
 }
 
+void socket_expel(struct socket *s, const char *words)
+{
+    if (s->close_said)
+        return;
+    queue_drop(s);
+    if (!s->open) {
+        queue_cut(s);
+        return;
+    }
+    s->close_status = 0;
+    socket_close(s, LWS_CLOSE_STATUS_POLICY_VIOLATION, words);
+    lws_set_timeout(s->wsi, PENDING_TIMEOUT_CLOSE_ACK, CLOSE_ACK_S); /* it may not read */
+}
+
 /* Between LWS_WRITE_HTTP and LWS_WRITE_PING: the header leaves its name out. */
 #define WRITE_CLOSE ((enum lws_write_protocol)4)
 

@@ -24,7 +24,8 @@ struct sockets {
     struct socket *first;
     unsigned n;
     uv_timer_t tick;
-    void *loop; /* for libwebsockets, which wants a pointer to it */
+    uint64_t callers; /* their version at the last tick */
+    void *loop;       /* for libwebsockets, which wants a pointer to it */
 };
 
 static const lws_retry_bo_t quiet = {
@@ -114,6 +115,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct sockets *sockets = timer->data;
     int64_t now_ms = sw_boot_ms();
+    callers_look(sockets->gateway, &sockets->callers);
     for (struct socket *s = sockets->first, *next; s; s = next) {
         next = s->next;
         if (s->io && s->open)

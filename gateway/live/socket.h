@@ -4,8 +4,8 @@
 #define GATEWAY_LIVE_SOCKET_H
 
 #include "base/buf.h"
+#include "caller.h"
 #include "gateway.h"
-#include "tokens.h"
 #include "upgrade.h"
 
 #include <jansson.h>
@@ -16,12 +16,6 @@
 #define SOCKET_IN_MAX      ((size_t)256 << 10) /* 1,024 files with a text each, 16 KiB in base64 */
 #define SOCKET_OUT_MAX     ((size_t)8 << 20)   /* unsent: a snapshot of all there may be, twice */
 #define SOCKET_WATCHED_MAX 16                  /* jobs whose chunks one page looks at */
-
-struct caller { /* who is at the other end; ROLE_NONE: it has not said yet */
-    enum role role;
-    char owner[TOKEN_ID_TEXT];
-    bool secure; /* it came by TLS */
-};
 
 struct lws;
 struct frame;
@@ -73,6 +67,8 @@ void socket_send_json(struct socket *, const char *event, uint64_t seq, json_t *
 void socket_send_raw(struct socket *, const char *text, size_t size);
 /* Later, when what is queued is out. status: of RFC 6455. */
 void socket_close(struct socket *, unsigned status, const char *words);
+/* Now, and what is queued is dropped: it may hear nothing more. Status 1008. */
+void socket_expel(struct socket *, const char *words);
 
 /* events.c */
 void event_opened(struct socket *);
@@ -86,5 +82,7 @@ int caller_of_head(struct gateway *,
                    const struct upgrade *,
                    struct caller *ret,
                    const char **ret_words);
+/* Closes those whose token or login ended since the last time; version: of the last time. */
+void callers_look(struct gateway *, uint64_t *version);
 
 #endif

@@ -30,7 +30,8 @@ def gateway(tmp_path_factory):
 def test_the_table_is_what_the_tests_think_it_is():
     table = routes()
     assert len(table) > 25 and {need for _, _, need in table} == set(NEEDS)
-    assert {path for _, path, need in table if need == "open"} == {"/healthz", "/api/openapi.yaml", "/api/ca.crt"}
+    assert {path for _, path, need in table if need == "open"} == {"/healthz", "/api/openapi.yaml", "/api/ca.crt", "/api/login",
+                                                                  "/api/logout"}
 
 
 @pytest.mark.parametrize("role", ORDER)
