@@ -209,3 +209,27 @@ def test_a_failed_run_leaves_the_next_one_alone(wasm, small, tmp_path):
                                                   "KernelFailed: op iconv is for native agents only", None,
                                                   "KernelFailed: no such kernel: nonsense", None]
     assert got[1] == got[3] == got[5]
+
+
+# (module (memory (export "memory") 1) (global $used (mut i32) (i32.const 0)) (func (export "_initialize"))
+#   (func (export "kernel_list") (result i32) (if (global.get $used) (then (unreachable))) (global.set $used (i32.const 1))
+#     (i32.const 0)))
+TRAPS_AT_SECOND_CALL = bytes.fromhex(
+    "0061736d01000000 01080260000060 00017f 0303020001 0503010001 06 06 017f0141000b"
+    "0726 03 066d656d6f7279 0200 0b5f696e697469616c697a65 0000 0b6b65726e656c5f6c697374 0001"
+    "0a13 02 02000b 0e00230004 40000b4101240041000b")
+
+
+def test_a_trap_costs_the_instance_alone(tmp_path):
+    (tmp_path / "traps.wasm").write_bytes(TRAPS_AT_SECOND_CALL)
+    script = """
+        const [library, module] = process.argv.slice(1);
+        const { Kernels, KernelFailed } = await import(library);
+        const kernels = await Kernels.compile((await import("node:fs")).readFileSync(module));
+        for (let i = 0; i < 4; i++) {
+          try { kernels.list(); console.log("well"); }
+          catch (error) { console.log(error instanceof KernelFailed, error.message); }
+        }"""
+    done = subprocess.run(["node", "--input-type=module", "-e", script, FOLDER / "kernels.mjs", tmp_path / "traps.wasm"],
+                          capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["well", "true the kernel crashed: unreachable"] * 2, done.stderr

@@ -14,7 +14,7 @@ import sources
 
 HERE = Path(__file__).resolve().parent
 SODIUM = "1.0.18"
-TARGET = ["--target=wasm32-wasi", "-Os", "-fno-ident", "-ffunction-sections", "-fdata-sections"]
+TARGET = ["--target=wasm32-wasi", "-O2", "-fno-ident", "-ffunction-sections", "-fdata-sections"]
 KERNELS = """base/own.c base/buf.c base/err.c kernels/kernel.c kernels/params.c kernels/stream.c kernels/compress.c
     kernels/compress_verify.c kernels/hash.c kernels/filter.c kernels/lines.c kernels/pattern.c kernels/transform.c
     kernels/transform_text.c kernels/transform_base64.c kernels/transform_zstd.c
@@ -114,7 +114,8 @@ def main():
     jobs = int(sys.argv[8]) if len(sys.argv) > 8 else min(4, os.cpu_count() or 1)
     # WASI has no ENODATA: an input that ends too early is a broken one
     objects, flags = [], ["-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Werror",
-                          f'-DSHADOW_VERSION="{version}"', "-DENODATA=EIO", "-I", HERE, "-I", source]
+                          f'-DSHADOW_VERSION="{version}"', "-DENODATA=EIO",
+                          f"-fmacro-prefix-map={source}=.", "-I", HERE, "-I", source]
     try:
         for package, wanted, units_of in (("libzstd", zstd_version, zstd), ("pcre2", pcre2_version, pcre2),
                                           ("libsodium", SODIUM, sodium)):
@@ -125,7 +126,7 @@ def main():
         sys.exit(f"the sources of the wasm module cannot be had: {reason}")
     objects += compile_all(clang, [(source / name, flags) for name in KERNELS], scratch / "objects" / "kernels", jobs)
     new = Path(out).with_suffix(".new")
-    run([clang, "--target=wasm32-wasi", "-Os", *LINK, *objects, "-o", new])
+    run([clang, "--target=wasm32-wasi", "-O2", *LINK, *objects, "-o", new])
     module = new.read_bytes()
     if imports(module):
         sys.exit(f"{new}: its import list is not empty")

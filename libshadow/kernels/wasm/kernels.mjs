@@ -17,6 +17,22 @@
 /** @typedef {{output: Uint8Array, outcomes: Outcome[]}} Result the outputs one after another */
 /** @typedef {{type: string, rev: number, engine: string, ops?: string[]}} Kernel as register-device wants it */
 
+/**
+ * @typedef {object} Wasm an instance's exports (README.md)
+ * @property {WebAssembly.Memory} memory
+ * @property {() => void} _initialize
+ * @property {(size: number) => number} kernel_alloc
+ * @property {(address: number) => void} kernel_free
+ * @property {() => number} kernel_list
+ * @property {(texts: number, size: number) => number} kernel_open
+ * @property {(kernel: number, request: number) => number} kernel_run
+ * @property {(kernel: number) => number} kernel_output
+ * @property {(kernel: number) => number} kernel_output_size
+ * @property {() => number} kernel_words
+ * @property {(kernel: number) => void} kernel_close
+ */
+/** @typedef {{bytes: Uint8Array, error: string}} Part what a segment gave */
+
 /** The run itself failed: no result of any file. The chunk goes to another device. */
 export class KernelFailed extends Error {}
 
@@ -34,7 +50,7 @@ const decoder = new TextDecoder();
 
 export class Kernels {
   #module;
-  /** @type {any} the exports of an instance, or null: the next run makes one */
+  /** @type {Wasm | null} null: the next run makes one */
   #wasm = null;
 
   /** @param {WebAssembly.Module} module */
@@ -82,7 +98,12 @@ export class Kernels {
     });
   }
 
-  /** Whatever goes wrong inside discards the instance: its memory may be in any state. */
+  /**
+   * Whatever goes wrong inside discards the instance: its memory may be in any state.
+   * @template T
+   * @param {(wasm: Wasm) => T} work
+   * @returns {T}
+   */
   #guarded(work) {
     this.#wasm ??= start(this.#module);
     const wasm = this.#wasm;
@@ -98,13 +119,15 @@ export class Kernels {
   }
 }
 
+/** @param {WebAssembly.Module} module */
 function start(module) {
-  const { exports } = new WebAssembly.Instance(module, {});
-  exports._initialize();
-  return exports;
+  const wasm = /** @type {Wasm} */ (/** @type {unknown} */ (new WebAssembly.Instance(module, {}).exports));
+  wasm._initialize();
+  return wasm;
 }
 
 // Views are made anew each time: they come loose when the memory grows.
+/** @param {Wasm} wasm @param {Uint8Array} bytes */
 function put(wasm, bytes) {
   const at = wasm.kernel_alloc(bytes.length);
   if (!at) throw new KernelFailed(`no memory for ${bytes.length} bytes`);
@@ -112,12 +135,13 @@ function put(wasm, bytes) {
   return { at, size: bytes.length };
 }
 
+/** @param {Wasm} wasm @param {number} at */
 function text(wasm, at) {
   const memory = new Uint8Array(wasm.memory.buffer);
   return decoder.decode(memory.subarray(at, memory.indexOf(0, at)));
 }
 
-/** @returns {{bytes: Uint8Array, error: string}} */
+/** @param {Wasm} wasm @param {number} kernel @param {Segment} segment @returns {Part} */
 function runSegment(wasm, kernel, segment) {
   const { bytes, lead = 0, offset = 0, mode = 0, mtime = 0 } = segment;
   const size = segment.size ?? bytes.length - lead;
@@ -127,7 +151,9 @@ function runSegment(wasm, kernel, segment) {
   const request = put(wasm, new Uint8Array(REQUEST_BYTES));
   const view = new DataView(wasm.memory.buffer, request.at, REQUEST_BYTES);
   [name.at, name.size, input.at, input.size].forEach((value, i) => view.setUint32(4 * i, value, true));
-  [segment.fileSize ?? offset + size, offset, size].forEach((value, i) => view.setBigUint64(16 + 8 * i, BigInt(value), true));
+  [segment.fileSize ?? offset + size, offset, size].forEach((value, i) =>
+    view.setBigUint64(16 + 8 * i, BigInt(value), true),
+  );
   view.setBigInt64(40, BigInt(Math.trunc(mtime)), true);
   view.setUint32(48, mode, true);
   view.setUint32(52, lead, true);
@@ -139,6 +165,7 @@ function runSegment(wasm, kernel, segment) {
   return { bytes: new Uint8Array(wasm.memory.buffer).slice(at, at + wasm.kernel_output_size(kernel)), error: "" };
 }
 
+/** @param {Part[]} parts @returns {Result} */
 function joined(parts) {
   const output = new Uint8Array(parts.reduce((sum, part) => sum + part.bytes.length, 0));
   let at = 0;
