@@ -19,6 +19,12 @@ void login_show(struct request *);
 void login_end(struct request *);
 void login_code(struct request *);
 
+/* token_routes.c */
+void tokens_list(struct request *);
+void tokens_post(struct request *);
+void tokens_patch(struct request *);
+void tokens_delete(struct request *);
+
 /* tus.c, tus_write.c */
 void tus_options(struct request *);
 void tus_create_begin(struct request *);

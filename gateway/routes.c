@@ -24,6 +24,10 @@ const struct route routes[] = {
     {"POST",    "/api/login",       ROLE_NONE, BODY_JSON, login_make, NULL, NULL},
     {"POST",    "/api/logout",      ROLE_NONE, BODY_NONE, login_end, NULL, NULL},
     {"POST",    "/api/login-codes", A, BODY_NONE, login_code, NULL, NULL},
+    {"GET",     "/api/tokens",      A, BODY_NONE, tokens_list, NULL, NULL},
+    {"POST",    "/api/tokens",      A, BODY_JSON, tokens_post, NULL, NULL},
+    {"PATCH",   "/api/tokens/:id",  A, BODY_JSON, tokens_patch, NULL, NULL},
+    {"DELETE",  "/api/tokens/:id",  A, BODY_NONE, tokens_delete, NULL, NULL},
 
     {"POST",    "/api/jobs",            S, BODY_EITHER, submit_any, submit_body_begin, submit_body_piece},
     {"GET",     "/api/jobs",            V, BODY_NONE, jobs_list, NULL, NULL},

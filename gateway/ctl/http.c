@@ -190,6 +190,11 @@ void http_progressed(struct http *http)
     http->worked_ms = sw_boot_ms();
 }
 
+const char *http_base(const struct http *http)
+{
+    return http->base;
+}
+
 void http_be_patient(struct http *http)
 {
     http->patience_ms = HTTP_PATIENT_MS;

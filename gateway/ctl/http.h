@@ -28,6 +28,9 @@ struct http;
 int http_open(const struct ctl *ctl, struct http **ret, struct sw_err *err);
 void http_destroy(struct http **p);
 
+/* The gateway that answered last: "http://HOST:PORT". */
+const char *http_base(const struct http *http);
+
 /* From here on the verb follows work: it waits for HTTP_PATIENT_MS, and says so once. */
 void http_be_patient(struct http *http);
 /* Nothing goes on longer than `ms` from now, and no words advise `shadowctl doctor`. */

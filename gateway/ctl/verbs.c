@@ -64,6 +64,9 @@ static const struct verb fixed_verbs[] = {
     {"device", VERB_DEVICES, "ID", 1, 1, "Show one device", "", NULL, NULL, verb_device},
     {"drain", VERB_DEVICES, "ID", 1, 1, "Let a device finish what it has and take no more", "", NULL, NULL, verb_drain},
     {"resume", VERB_DEVICES, "ID", 1, 1, "Let a drained device work again", "", NULL, NULL, verb_resume},
+    {"login-link", VERB_SYSTEM, "", 0, 0, "Print an address that logs a browser in, once",
+     "Needs an admin's token. The address is good for ten minutes and one login, which has the token's role and "
+     "lasts seven days; whoever opens it first has it.", NULL, NULL, verb_login_link},
     {"doctor", VERB_SYSTEM, "", 0, 0, "Check every link of the chain and name the broken one",
      "Checks the configuration, the token, the gateway, the broker, the store, the disk and the devices, in "
      "this order, and says what mends the first that is broken.", NULL, NULL, verb_doctor},

@@ -18,11 +18,21 @@ def routes():
     return [tuple(line.split()) for line in printed.splitlines()]
 
 
+def logged_in(gateway, token):
+    """A session as a page has it: a cookie and the header for changes."""
+    rest = gateway.rest("")
+    rest.headers["X-ShadowWork"] = "1"
+    if token:
+        assert rest.post("/api/login", json={"token": token}).ok
+    return rest
+
+
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
     gateway = LoneGateway(tmp_path_factory.mktemp("roles"), BUILD).start()
     gateway.tokens = {role: gateway.add_token(role) for role in ("device", "viewer", "submitter", "admin")}
     gateway.tokens["none"] = ""
+    gateway.logins = {role: logged_in(gateway, token) for role, token in gateway.tokens.items()}
     yield gateway
     gateway.stop()
 
@@ -34,12 +44,14 @@ def test_the_table_is_what_the_tests_think_it_is():
                                                                   "/api/logout"}
 
 
+@pytest.mark.parametrize("shown", ["bearer", "cookie"])
 @pytest.mark.parametrize("role", ORDER)
-@pytest.mark.parametrize("method, path, need", routes())
-def test_route_and_role(gateway, method, path, need, role):
+@pytest.mark.parametrize("method, path, need", [route for route in routes() if route[1] != "/api/logout"])
+def test_route_and_role(gateway, method, path, need, role, shown):
     asked = len([name for name, _, _ in gateway.broker.asked if name != "GET_STATS"])
     body = {"json": {"type": "hash", "inputData": "x", "uploads": ["0" * 32]}} if method in ("POST", "PATCH") else {}
-    answer = gateway.rest(gateway.tokens[role]).request(method, path.replace(":id", "7"), **body)
+    rest = gateway.rest(gateway.tokens[role]) if shown == "bearer" else gateway.logins[role]
+    answer = rest.request(method, path.replace(":id", "7"), **body)
     may = need == "open" or (role != "none" and ORDER[role] >= NEEDS[need] and ORDER[role] > 0)
     if may:
         assert answer.status_code not in (401, 403), answer.text
@@ -50,7 +62,7 @@ def test_route_and_role(gateway, method, path, need, role):
             assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/tokens", "/api/jobs/7/inputs/x", "/metrics/x", "/favicon.ico"])
+@pytest.mark.parametrize("path", ["/", "/api", "/api/tokens/x/y", "/api/jobs/7/inputs/x", "/metrics/x", "/favicon.ico"])
 def test_what_is_not_in_the_table_is_not_there(gateway, path):
     assert gateway.rest().get(path).status_code == 404
 
