@@ -8,6 +8,7 @@ import shlex
 import socket
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 from process import STOP_S, Process
@@ -161,3 +162,24 @@ class Fleet:
             return shlex.quote(str(program))
         token, program = shlex.quote(str(self.token_file)), shlex.quote(str(program))
         return f"SHADOW_GATEWAY={self.url} SHADOW_TOKEN_FILE={token} {program}"
+
+    # --- the page ---
+
+    def has_page(self):
+        """Whether the gateway was built with one."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback needs no proxy
+        try:
+            with opener.open(self.url + "/", timeout=10) as answer:
+                return answer.headers.get_content_type() == "text/html"
+        except OSError:
+            return False
+
+    def login_link(self):
+        """An address that logs one browser in, once; None without a page."""
+        if not self.has_page():
+            return None
+        done = subprocess.run(
+            [self.root / "build" / "gateway" / "ctl" / "shadowctl", "login-link"], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=30,
+            env={**os.environ, "SHADOW_GATEWAY": self.url, "SHADOW_TOKEN_FILE": str(self.token_file)})
+        return done.stdout.strip() if done.returncode == 0 else None

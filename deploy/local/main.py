@@ -98,6 +98,10 @@ def main():
     how = fleet.tell_shadowctl(is_default)
     if given.verb == "run":
         job.first_job(fleet, [Path(word).absolute() for word in given.words])
+    link = fleet.login_link()
+    if link:
+        print(f"\npage       {link}\n           (logs one browser in, within ten minutes; `shadowctl login-link` prints another)",
+              end="")
     print(f"\ngateway    {fleet.url}\nshadowctl  {how}\nstop       {fleet.how_to_stop()}")
     return 0
 

@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import requests
 from system import ROOT, free_ports
 
 pytestmark = [pytest.mark.plain, pytest.mark.timeout(900)]  # the first call builds
@@ -67,6 +68,9 @@ def test_first_job(quickstart):
     chunks = dict(re.findall(r"^(agent-\d) +(\d+) chunks$", said, re.MULTILINE))
     assert set(chunks) == {"agent-1", "agent-2"}, said
     assert f"http://127.0.0.1:{quickstart.port}" in said
+    page = requests.get(f"http://127.0.0.1:{quickstart.port}/", timeout=20).ok  # where it is built with one
+    link = re.search(rf"^page +http://127.0.0.1:{quickstart.port}/#login=([\w-]+)$", said, re.MULTILINE)
+    assert bool(link) == page
     # what it prints for a system beside the default one works as it stands
     line = re.search(r"^shadowctl +(SHADOW_GATEWAY=.*)$", said, re.MULTILINE).group(1)
     jobs = subprocess.run(["bash", "-c", f"{line} --json jobs"], capture_output=True, text=True, check=True, timeout=60)
