@@ -174,12 +174,46 @@ int config_load(const struct ctl_flags *flags, struct ctl *ret_ctl, struct sw_er
         set_text(&ret_ctl->gateway, gateway);
     if (!ret_ctl->gateway)
         set_text(&ret_ctl->gateway, "http://127.0.0.1:8420");
+    ret_ctl->token_named = named;
+    ret_ctl->ca_named = flags->ca_file;
     if (named)
         set_text(&ret_ctl->token_file, token_file);
     if (flags->ca_file)
         set_text(&ret_ctl->ca_file, flags->ca_file);
     r = gateways_read(ret_ctl, err);
     return r ? r : token_read(ret_ctl, named, err);
+}
+
+static int store(int folder_fd, const char *name, const char *text, struct sw_err *err)
+{
+    int r = sw_file_replace(folder_fd, name, text, strlen(text), 0600);
+    return r ? sw_fail(err, -r, "%s in ~/.config/shadowwork: %s", name, strerror(-r)) : 0;
+}
+
+/* The settings come last: until then they are the old ones. */
+int config_store(const char *gateway, const char *token, const char *ca_pem, struct sw_err *err)
+{
+    AUTO(sw_text) char *folder = config_folder();
+    AUTO_BUF struct sw_buf line = {0}, settings = {0};
+    if (!folder)
+        return sw_fail(err, ENOENT, "neither HOME nor XDG_CONFIG_HOME says where to keep it");
+    char *last = strrchr(folder, '/');
+    *last = 0;
+    sw_dir_make(AT_FDCWD, folder, 0700);
+    *last = '/';
+    int r = sw_dir_make(AT_FDCWD, folder, 0700);
+    AUTO_FD int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r || fd < 0)
+        return sw_fail(err, r ? -r : errno, "%s: %s", text_short(folder, CTL_NAME_BYTES).text,
+                       strerror(r ? -r : errno));
+    sw_buf_printf(&line, "%s\n", token);
+    sw_buf_printf(&settings, "gateway = %s\ntoken-file = token\n%s", gateway,
+                  ca_pem ? "ca-file = ca.crt\n" : "");
+    r = ca_pem ? store(fd, "ca.crt", ca_pem, err) : 0;
+    if (!r)
+        r = store(fd, "token", (const char *)line.data, err);
+    explicit_bzero(line.data, line.size);
+    return r ? r : store(fd, "shadowctl.conf", (const char *)settings.data, err);
 }
 
 void config_done(struct ctl *ctl)

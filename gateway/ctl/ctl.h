@@ -46,6 +46,9 @@ struct ctl {
     char *token_file; /* where the token was looked for; NULL: nowhere */
     char *token;      /* NULL: none found */
     char *ca_file;    /* NULL: the system's */
+    char *ca_pem;     /* login's: the same as text, before there is a file */
+    bool unverified;  /* login's first question: whoever answers */
+    bool token_named, ca_named; /* by a flag or the environment, not found in the usual place */
     char *config_file;
     bool config_found;
     bool json;
@@ -60,6 +63,8 @@ struct ctl_flags { /* the options before or after the verb; NULL: not given */
 };
 int config_load(const struct ctl_flags *flags, struct ctl *ret_ctl, struct sw_err *err);
 void config_done(struct ctl *ctl);
+/* Replaces what there was, by files for the user alone; ca_pem: NULL for none. */
+int config_store(const char *gateway, const char *token, const char *ca_pem, struct sw_err *err);
 
 /* ---- verbs.c: the one table; from it come dispatch, --help, the man page and the completion ----
  */

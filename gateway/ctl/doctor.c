@@ -77,9 +77,12 @@ static bool check_gateway(struct exam *exam)
 {
     AUTO_BUF struct sw_buf detail = {0};
     bool is_there = http_find(exam->ctl->http, EXAM_MS, &detail);
+    const char *fix = http_trust_fix(exam->ctl->http);
     found(exam, "gateway", is_there, (const char *)detail.data,
-          "start it (./deploy/quickstart start, or systemctl start shadow-gateway), or correct the "
-          "address");
+          fix[0] ? fix
+                 : "start it (./deploy/quickstart start, or systemctl start shadow-gateway), or "
+                   "correct the "
+                   "address");
     return is_there;
 }
 

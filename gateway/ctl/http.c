@@ -73,6 +73,10 @@ int http_refused(struct http_answer *answer, struct sw_err *err)
     say_json_code(answer->code);
     if (message[0])
         return sw_fail(err, CTL_ERR_REFUSED, "%s", text_short(message, CTL_MESSAGE_BYTES).text);
+    if (answer->status == 308)
+        return sw_fail(err, CTL_ERR_REFUSED,
+                       "the gateway speaks TLS only: say https:// in its address, after "
+                       "`shadowctl login`");
     return sw_fail(err, CTL_ERR_REFUSED, "the gateway answered with status %ld", answer->status);
 }
 

@@ -62,6 +62,9 @@ struct http_request {
     bool steady;            /* Ctrl-C leaves it HTTP_LAST_MS instead of breaking it off */
 };
 
+/* What mends a certificate that was no good at the last transfer; "" when it was. */
+const char *http_trust_fix(const struct http *http);
+
 struct http_answer {
     long status; /* 0: none came */
     struct sw_buf body;

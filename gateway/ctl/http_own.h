@@ -4,6 +4,7 @@
 
 #include "ctl.h"
 #include "http.h"
+#include "trust.h"
 
 #include <curl/curl.h>
 
@@ -14,7 +15,9 @@ struct http {
     size_t n_gateways, at;
     uint32_t failed;  /* gateways that did, since something worked */
     const char *base; /* gateways[at] */
-    char *ca_file;
+    char *ca_file, *ca_pem;
+    bool unverified;
+    enum trust trust;  /* of the last transfer */
     char *bearer;      /* "Authorization: Bearer ..."; NULL: no token */
     bool contacted;    /* somebody was there */
     bool answered;     /* and spoke HTTP */

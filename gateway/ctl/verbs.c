@@ -42,6 +42,11 @@ static const struct argp_option set_options[] = {
     {"name", KEY(1), "TEXT", 0, "Call it so in lists", 1},
     {0}};
 
+static const struct argp_option login_options[] = {
+    {"fingerprint", KEY(0), "HEX", 0, "Trust the authority if it has this SHA-256, without asking",
+     1},
+    {0}};
+
 /* clang-format off */
 static const struct verb fixed_verbs[] = {
     {"jobs", VERB_JOBS, "", 0, 0, "List jobs, newest first", "", jobs_options, NULL, verb_jobs},
@@ -64,6 +69,12 @@ static const struct verb fixed_verbs[] = {
     {"device", VERB_DEVICES, "ID", 1, 1, "Show one device", "", NULL, NULL, verb_device},
     {"drain", VERB_DEVICES, "ID", 1, 1, "Let a device finish what it has and take no more", "", NULL, NULL, verb_drain},
     {"resume", VERB_DEVICES, "ID", 1, 1, "Let a drained device work again", "", NULL, NULL, verb_resume},
+    {"login", VERB_SYSTEM, "URL", 1, 1, "Use the gateway of another machine from now on",
+     "Shows the SHA-256 fingerprint of the gateway's certificate authority and asks once whether it is the one in "
+     "the gateway's log; --fingerprint answers instead. Then it wants a token, typed, on standard input or in the file "
+     "that --token-file names, tries it, and keeps address, certificate and token in ~/.config/shadowwork for this "
+     "user alone. Where the system knows the authority, or --ca-file names it, nothing is asked.",
+     login_options, NULL, verb_login},
     {"login-link", VERB_SYSTEM, "", 0, 0, "Print an address that logs a browser in, once",
      "Needs an admin's token. The address is good for ten minutes and one login, which has the token's role and "
      "lasts seven days; whoever opens it first has it.", NULL, NULL, verb_login_link},

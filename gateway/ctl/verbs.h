@@ -12,6 +12,7 @@ verb_fn verb_wait;                                          /* wait.c */
 verb_fn verb_result;                                        /* result.c */
 verb_fn verb_types;                                         /* types.c */
 verb_fn verb_devices, verb_device, verb_drain, verb_resume; /* devices.c */
+verb_fn verb_login;                                         /* login.c */
 verb_fn verb_doctor;                                        /* doctor.c */
 verb_fn verb_login_link;                                    /* login_link.c */
 

@@ -30,6 +30,9 @@ int http_open(const struct ctl *ctl, struct http **ret, struct sw_err *err)
     http->base = http->gateways[0];
     if (ctl->ca_file)
         http->ca_file = sw_copy_text(ctl->ca_file, strlen(ctl->ca_file));
+    if (ctl->ca_pem)
+        http->ca_pem = sw_copy_text(ctl->ca_pem, strlen(ctl->ca_pem));
+    http->unverified = ctl->unverified;
     if (ctl->token) {
         AUTO_BUF struct sw_buf line = {0};
         sw_buf_printf(&line, "Authorization: Bearer %s", ctl->token);
@@ -55,8 +58,14 @@ void http_destroy(struct http **p)
     for (size_t i = 0; i < http->n_gateways; i++)
         sw_release(http->gateways[i]);
     sw_release(http->ca_file);
+    sw_release(http->ca_pem);
     sw_release(http->bearer);
     sw_release(http);
+}
+
+const char *http_trust_fix(const struct http *http)
+{
+    return trust_fix(http->trust);
 }
 
 bool http_follow(struct http *http)
@@ -176,6 +185,13 @@ void http_prepare(struct http *http,
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, answer);
     if (http->ca_file)
         curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
+    struct curl_blob pem = {http->ca_pem, http->ca_pem ? strlen(http->ca_pem) : 0, CURL_BLOB_COPY};
+    if (http->ca_pem)
+        curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &pem);
+    if (http->unverified) {
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
     *ret_headers = list;
 }
 
@@ -196,6 +212,8 @@ static void word_end(struct http *http, CURLcode code)
     long number = 0;
     curl_easy_getinfo(http->easy, CURLINFO_CONNECT_TIME, &connected);
     curl_easy_getinfo(http->easy, CURLINFO_OS_ERRNO, &number);
+    http->trust = trust_judge(http->easy, code, http->ca_file || http->ca_pem, http->words,
+                              sizeof http->words);
     if (code == CURLE_OPERATION_TIMEDOUT)
         snprintf(http->words, sizeof http->words, "%s",
                  http->contacted || connected > 0 ? HTTP_NO_ANSWER : "nobody answers there");

@@ -32,7 +32,7 @@ FOLDERS = {
     "gateway": Folder({"libshadow/base", "libshadow/kernels", "libshadow/files", "libshadow/config", "proto"},
                       COMMON | {"microhttpd", "websockets", "uv", "jansson", "zmq", "sodium", "archive", "systemd",
                                 "crypto", "ssl"}),  # the in-process OpenSSL pump
-    "gateway/ctl": Folder({"libshadow/base", "libshadow/kernels"}, COMMON | {"curl", "jansson", "archive", "argp"}),
+    "gateway/ctl": Folder({"libshadow/base", "libshadow/kernels"}, COMMON | {"curl", "jansson", "archive", "argp", "crypto"}),
 }
 TOP = {"agent", "broker", "deploy", "gateway", "libshadow", "proto", "tests", "meson.build", "meson_options.txt",
        "README.md", "LICENSE"}

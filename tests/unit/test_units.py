@@ -80,7 +80,7 @@ def test_rules_of_the_house(unit):
     has = service(unit)
     wanted = {"Type": "notify", "Restart": "on-failure", "User": unit, "ProtectSystem": "strict",
               "NoNewPrivileges": "yes", "PrivateDevices": "yes",
-              "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX" + " AF_NETLINK" * (unit == "shadow-broker"),
+              "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX" + " AF_NETLINK" * (unit != "shadow-agent"),
               "MemoryDenyWriteExecute": "no" if unit == "shadow-agent" else "yes"}
     assert {key: has.get(key) for key in wanted} == wanted
     assert int(has["WatchdogSec"]) >= 10  # the loops feed it every two seconds
