@@ -66,7 +66,7 @@ static const struct {
     [WHY_FAILED_IT] = {"failed the chunks that are left; they wait for another device", ""},
     [WHY_NOTHING_READY] = {"has nothing to do: all chunks of this job are given out", ""},
     [WHY_RUNNING] = {"is working on it", ""},
-    [WHY_UNCHECKED] = {"may not check the results that wait for a check",
+    [WHY_UNCHECKED] = {"waits until results of this job are checked by another device",
                        "add a device with shadow-agent, or another person's browser"},
 };
 

@@ -57,7 +57,13 @@ static void check_job(const struct core *core, const struct job *job)
 static void check_agent(const struct core *core, uint32_t index)
 {
     const struct agent *agent = &core->agents[index];
-    uint32_t held = 0, before = NONE;
+    uint32_t held = 0, before = NONE, unchecked = 0;
+    for (uint32_t i = 1; i < core->n_candidates; i++) {
+        const struct candidate *c = &core->candidates[i];
+        unchecked += c->job && c->result.agent == index;
+        unchecked += c->job && c->against_repeats && c->against_agent == index;
+    }
+    assert(unchecked == agent->unchecked);
     for (uint32_t at = agent->first; at != NONE; at = core->leases[at].next) {
         const struct lease *lease = &core->leases[at];
         assert(lease->agent == index && lease->job && lease->prev == before);

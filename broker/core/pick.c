@@ -68,6 +68,14 @@ bool pick_credit(const struct agent *agent, uint64_t bytes)
            BUG(bytes_not_charged); /* who holds nothing may always get one */
 }
 
+bool pick_leaves_one(const struct agent *agent, const struct job *job)
+{
+    if (!agent->checked && !job->verify_all)
+        return true;
+    return agent->granted_chunks > agent->spent_chunks + 1 ||
+           (agent->held == 0 && agent->unchecked == 0);
+}
+
 static bool failed_on(const struct trouble *trouble, uint32_t agent)
 {
     for (uint32_t i = 0; i < trouble->n_failed_by; i++)
@@ -204,6 +212,7 @@ static bool pick_one(struct core *core, uint32_t agent, int64_t now_ms)
             do {
                 struct job *next_job = job->ring_next;
                 bool may = pick_can_run(&core->agents[agent], job) &&
+                           pick_leaves_one(&core->agents[agent], job) &&
                            pick_held(job, agent) < pick_share(core, job, agent);
                 uint32_t chunk = may ? take_ready(core, job, agent) : NONE;
                 if (chunk != NONE) {

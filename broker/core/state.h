@@ -97,6 +97,7 @@ struct agent {
     uint64_t bytes_limit;
     uint64_t granted_chunks, granted_bytes, spent_chunks, spent_bytes;
     uint32_t first, last, held; /* leases */
+    uint32_t unchecked;         /* results of it that a check has to decide */
     double speed;               /* bytes a second, all slots */
     int64_t busy_until_ms;
     int64_t gone_ms; /* deadline of the next heartbeat */
@@ -272,6 +273,9 @@ bool pick_fits(const struct core *core,
 bool pick_credit(const struct agent *agent, uint64_t bytes);
 uint32_t pick_share(const struct core *core, const struct job *job, uint32_t agent);
 uint32_t pick_held(const struct job *job, uint32_t agent);
+/* Of results that have to be checked nobody takes on so many that no credit is left for a check:
+ * two agents that wait for each other's would wait for ever. */
+bool pick_leaves_one(const struct agent *agent, const struct job *job);
 bool pick_can_run(const struct agent *agent, const struct job *job);
 bool pick_allowed(const struct agent *agent); /* online, not draining, not quarantined */
 void pick_assign(

@@ -25,7 +25,8 @@ wants_twin(const struct core *core, const struct lease *lease, uint32_t agent, i
     bool other = lease_other_agent(core, chunk, agent) || BUG(twin_same_agent);
     return chunk->state == CHUNK_LEASED && free_place && other && !chunk_is_over(core, chunk) &&
            now_ms - lease->start_ms >= TWIN_MIN_MS && pick_fits(core, job, chunk, agent) &&
-           pick_credit(&core->agents[agent], chunk->bytes);
+           pick_credit(&core->agents[agent], chunk->bytes) &&
+           pick_leaves_one(&core->agents[agent], job);
 }
 
 static bool one_twin(struct core *core, uint32_t agent, int64_t now_ms)

@@ -57,6 +57,7 @@ void verify_hold(struct core *core, struct job *job, const struct core_event *ev
     c->result.held = true;
     c->result.payload = NULL; /* borrowed: it is gone with the event */
     chunk_trouble(core, &job->chunks[chunk])->candidate = index;
+    core->agents[event->agent].unchecked++;
     act(core, (struct core_action){.type = ACT_HOLD,
                                    .agent = event->agent,
                                    .job = job->id,
@@ -80,8 +81,11 @@ static struct candidate take(struct core *core, struct job *job, uint32_t index)
     if (trouble->attempts == 0 && trouble->losses == 0 && trouble->n_failed_by == 0)
         chunk_forget_trouble(core, chunk);
     lease_revoke_others(core, job, index, NULL); /* the check under way */
-    if (was.against_repeats)
+    core->agents[was.result.agent].unchecked--;
+    if (was.against_repeats) {
+        core->agents[was.against_agent].unchecked--;
         agent_revoke(core, was.against_agent, job->id, index, was.against_n);
+    }
     return was;
 }
 
@@ -152,6 +156,7 @@ static void disagree(struct core *core, struct candidate *c, const struct core_e
     if (!c->against) {
         c->against = true;
         c->against_repeats = repeats;
+        core->agents[event->agent].unchecked += repeats;
         c->against_agent = event->agent;
         c->against_owner = core->agents[event->agent].owner;
         c->against_hash = event->of.result.hash;
@@ -258,8 +263,10 @@ void verify_distrust(struct core *core, uint32_t agent)
         }
         if (!c->against || c->against_agent != agent)
             continue;
-        if (c->against_repeats)
+        if (c->against_repeats) {
+            core->agents[agent].unchecked--;
             agent_revoke(core, agent, c->job->id, c->chunk, c->against_n);
+        }
         c->against = c->against_repeats = false;
     }
 }

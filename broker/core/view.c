@@ -88,6 +88,7 @@ bool core_agent(const struct core *core, uint32_t index, struct core_agent_view 
         .draining = agent->draining,
         .quarantined = agent->quarantined,
         .checked = agent->checked,
+        .unchecked = agent->unchecked,
         .slots = agent->slots,
         .held = agent->held,
         .kinds = agent->kinds,
@@ -130,6 +131,8 @@ enum core_why core_why(const struct core *core, uint64_t id, uint32_t index)
         return WHY_NO_CREDIT;
     if (agent->held > 0)
         return WHY_PRIORITY;
+    if (!pick_leaves_one(agent, job))
+        return WHY_UNCHECKED;
     return pick_held(job, index) >= pick_share(core, job, index) ? WHY_SHARE : WHY_FAILED_IT;
 }
 

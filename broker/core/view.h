@@ -39,6 +39,7 @@ bool core_chunk(const struct core *core, uint64_t job, uint32_t chunk, struct co
 struct core_agent_view {
     bool online, draining, quarantined, checked;
     uint32_t slots, held, running;
+    uint32_t unchecked; /* results of it that wait for a check */
     uint64_t kinds;
     uint64_t session, instance;
     uint64_t granted_chunks, granted_bytes, spent_chunks, spent_bytes;
@@ -62,7 +63,7 @@ enum core_why {
     WHY_FAILED_IT, /* failed these chunks; they wait for another agent */
     WHY_NOTHING_READY,
     WHY_RUNNING,
-    WHY_UNCHECKED, /* all is given out; results wait for another agent that may check them */
+    WHY_UNCHECKED, /* results have to be checked by another agent first */
 };
 enum core_why core_why(const struct core *core, uint64_t job, uint32_t agent);
 

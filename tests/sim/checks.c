@@ -20,6 +20,15 @@ bool oracle_caught(const struct world *w)
     return false;
 }
 
+bool checks_reserved(const struct world *w, uint32_t agent, const struct core_job_view *job)
+{
+    const struct watch *watch = &w->oracle->agents[agent];
+    struct core_agent_view view;
+    return (of_key(w, agent)->browser || job->verify_all) &&
+           watch->granted_chunks == watch->spent_chunks + 1 && core_agent(w->core, agent, &view) &&
+           view.unchecked > 0;
+}
+
 bool checks_was_one(const struct world *w, uint64_t n)
 {
     const struct oracle *o = w->oracle;
@@ -46,7 +55,7 @@ void checks_held(struct world *w, const struct core_event *event, const struct c
         item->failed_files == (item->trait == TRAIT_BAD_FILE))
         return;
     w->counts[COUNT_LIES]++;
-    if (!p->cheat)
+    if (!p->cheat && !p->broken)
         world_fail(w, 16, "agent %u is honest and gave a wrong result", a->agent);
     if (++w->oracle->agents[a->agent].lies > LIES_MAX)
         world_fail(w, 11, "agent %u lied %u times and is not caught", a->agent, LIES_MAX);
@@ -56,7 +65,7 @@ void checks_caught(struct world *w, uint32_t agent)
 {
     w->counts[COUNT_CAUGHT]++;
     w->oracle->agents[agent].lies = 0;
-    if (!of_key(w, agent)->cheat)
+    if (!of_key(w, agent)->cheat && !of_key(w, agent)->broken)
         world_fail(w, 11, "agent %u is honest and caught", agent);
 }
 
@@ -120,4 +129,17 @@ const char *checks_moved(struct world *w,
     if (accepted && !spot && !(result && (event->type == EV_DONE || event->of.result.agrees)))
         return "it counts, but nobody agreed";
     return NULL;
+}
+
+/* Nobody knows who lies, which counts as a failure: three devices gave three results, or two native
+ * agents say two things and there is no third. */
+bool checks_undecided(const struct world *w,
+                      const struct core_event *event,
+                      const struct core_chunk_view *was,
+                      const struct mark *mark)
+{
+    bool native = !of_key(w, mark->candidate)->browser;
+    bool may =
+        native ? event->type == EV_CHECKED || event->type == EV_TICK : event->type == EV_DONE;
+    return was->state == CHUNK_VERIFYING && may;
 }

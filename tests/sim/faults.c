@@ -79,6 +79,7 @@ static void copy(struct world *w, uint32_t key)
         p->kinds = model->kinds;
         p->browser = model->browser;
         p->cheat = model->cheat;
+        p->broken = model->broken;
         p->owner = model->owner;
         p->engine = model->engine;
         agents_start(w, p);

@@ -24,6 +24,7 @@ static void draw(struct world *w, struct process *p)
     p->engine = p->browser ? (uint32_t)rng_between(r, 1, WORLD_ENGINES) : 0;
     /* the first three are never put in quarantine: jobs must be able to end */
     p->cheat = p->browser && p->index >= 3 && world_has(w, FAULT_cheat) && rng_chance(r, 500);
+    p->broken = !p->browser && p->index >= 3 && world_has(w, FAULT_broken) && rng_chance(r, 300);
 }
 
 /* In some worlds browsers are alone for a while and have only each other. */

@@ -43,11 +43,11 @@ static void check_idle(struct world *w, uint32_t agent, uint64_t job)
     if (!sight->live || sight->job.row_status >= JOB_COMPLETED ||
         !(w->oracle->agents[agent].kinds >> sight->job.kind & 1))
         return;
-    if (sight->job.ready && has_ready(sight, agent))
+    if (sight->job.ready && has_ready(sight, agent) && !checks_reserved(w, agent, &sight->job))
         world_fail(w, 9, "agent %u idles beside a READY chunk of job %lu", agent,
                    (unsigned long)job);
     for (uint32_t i = 0; i < sight->n && sight->job.leased; i++)
-        if (wants_twin(w, agent, sight, i))
+        if (!checks_reserved(w, agent, &sight->job) && wants_twin(w, agent, sight, i))
             world_fail(w, 16, "chunk %u of job %lu stands still and gets no twin on agent %u", i,
                        (unsigned long)job, agent);
 }

@@ -136,8 +136,8 @@ struct process {
     uint64_t speed, link; /* bytes a ms: one slot; the network */
     uint64_t kinds;
     bool liar;
-    bool browser, cheat;
-    uint32_t owner, engine; /* of a browser */
+    bool browser, cheat, broken; /* broken: a native agent that gives wrong results */
+    uint32_t owner, engine;      /* of a browser */
 
     uint64_t granted_chunks, granted_bytes, released_chunks, released_bytes;
     uint64_t adopted_chunks, adopted_bytes; /* held at HELLO */
@@ -233,6 +233,7 @@ struct row {
     uint32_t add, index; /* its number in the job; which of the client's it is */
     struct core_load_chunk chunk;
     uint64_t result;
+    uint32_t agent; /* CHUNK: whose result */
 };
 
 struct store {

@@ -200,8 +200,7 @@ static void check_attempts(const struct move *m)
             lost_by |= same ? 0 : UINT64_C(1) << agent;
         }
     }
-    if (m->was->state == CHUNK_VERIFYING && e->type == EV_DONE && is_result(m) &&
-        m->now->attempts == attempts + 1) { /* three devices, three results */
+    if (m->now->attempts == attempts + 1 && checks_undecided(m->w, e, m->was, m->mark)) {
         attempts++;
         m->mark->failed_by |= UINT64_C(1) << m->mark->candidate;
     }

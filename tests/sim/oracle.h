@@ -82,6 +82,8 @@ void assign_check(struct world *w, const struct core_event *event, const struct 
 void checks_held(struct world *w, const struct core_event *event, const struct core_action *a);
 void checks_assigned(struct world *w, const struct core_action *a);
 void checks_caught(struct world *w, uint32_t agent);
+/* Its last credit is for checks. */
+bool checks_reserved(const struct world *w, uint32_t agent, const struct core_job_view *job);
 bool checks_was_one(const struct world *w, uint64_t n);
 const char *checks_moved(struct world *w,
                          const struct core_event *event,
@@ -89,6 +91,10 @@ const char *checks_moved(struct world *w,
                          uint32_t chunk,
                          const struct core_chunk_view *was,
                          const struct core_chunk_view *now); /* what is wrong with it; NULL */
+bool checks_undecided(const struct world *w,
+                      const struct core_event *event,
+                      const struct core_chunk_view *was,
+                      const struct mark *mark);
 /* durable.c: what may be told only after the commit */
 void durable_reply(struct world *w, const struct core_action *a);
 void durable_taken(struct world *w, const struct core_action *a);

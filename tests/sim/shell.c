@@ -186,6 +186,7 @@ static void save(struct world *w, const struct core_event *event, const struct c
     case ROW_CHUNK:
         row.chunk = (struct core_load_chunk){
             .chunk = a->chunk, .state = a->state, .attempts = a->attempts, .losses = a->losses};
+        row.agent = a->agent;
         if (a->state == CHUNK_DONE && a->held) {
             kept_save(w, a, &row);
         } else if (a->state == CHUNK_DONE) {

@@ -79,13 +79,14 @@ static void print_result(const struct world *w)
 {
     printf("ok: steps %lu, %ld s, jobs %lu, assigned %lu, done %lu, twins %lu, sessions %lu, lost "
            "%lu, "
-           "starts %lu, checks %lu, lies %lu, caught %lu, trace %016lx\n",
+           "starts %lu, checks %lu, lies %lu, caught %lu, wrong %lu, trace %016lx\n",
            (unsigned long)w->step, (long)(w->now_ms / 1000), (unsigned long)w->counts[COUNT_JOBS],
            (unsigned long)w->counts[COUNT_ASSIGNED], (unsigned long)w->counts[COUNT_DONE],
            (unsigned long)w->counts[COUNT_TWINS], (unsigned long)w->counts[COUNT_SESSIONS],
            (unsigned long)w->counts[COUNT_LOST], (unsigned long)w->counts[COUNT_STARTS],
            (unsigned long)w->counts[COUNT_CHECKS], (unsigned long)w->counts[COUNT_LIES],
-           (unsigned long)w->counts[COUNT_CAUGHT], (unsigned long)w->trace);
+           (unsigned long)w->counts[COUNT_CAUGHT], (unsigned long)w->counts[COUNT_WRONG],
+           (unsigned long)w->trace);
 }
 
 uint64_t sim_one(const struct sim_options *options)

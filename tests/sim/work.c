@@ -76,6 +76,8 @@ static bool fails(struct world *w, const struct process *p, const struct item *i
 /* A cheat lies about one chunk in ten, and all of its owner about the same ones in the same way. */
 static bool lies(const struct process *p, const struct item *item)
 {
+    if (p->broken)
+        return item->trait == TRAIT_GOOD && rng_mix(item->content, p->index) % 10 == 0;
     return p->cheat && rng_mix(item->content, p->owner) % 10 == 0;
 }
 
@@ -88,9 +90,10 @@ static void finish(struct process *p, struct item *item)
             world_is_right(item->content, item->result) && item->failed_files == failed_files;
         return;
     }
-    bool lie = lies(p, item), about_files = lie && item->content % 4 == 0;
-    item->result = lie && !about_files ? rng_mix(item->content, p->owner + 1U)
-                                       : world_result(item->content) + p->engine;
+    bool lie = lies(p, item), about_files = lie && p->cheat && item->content % 4 == 0;
+    item->result = lie && !about_files
+                       ? rng_mix(item->content, p->broken ? p->index + 100 : p->owner + 1U)
+                       : world_result(item->content) + p->engine;
     item->failed_files = failed_files + (about_files ? 1 + p->owner : 0);
 }
 

@@ -40,7 +40,7 @@ struct world {
     struct oracle *oracle;
 
     bool laboratory;     /* policy.c: no faults, fixed agents */
-    uint64_t counts[11]; /* printed at the end: enum count */
+    uint64_t counts[12]; /* printed at the end: enum count */
 };
 enum count {
     COUNT_ASSIGNED,
@@ -53,7 +53,8 @@ enum count {
     COUNT_JOBS,
     COUNT_CHECKS,
     COUNT_LIES,
-    COUNT_CAUGHT
+    COUNT_CAUGHT,
+    COUNT_WRONG
 };
 
 static inline bool world_has(const struct world *w, enum fault fault)

@@ -35,7 +35,7 @@ SCRIPT(all_of_a_liar,
     "seal 1 -> save 3 job 1 pending",
     "commit ->",
     "hello 0 s1 i1 checked owner 1 engine 5 slots 4 -> welcome 0 s1",
-    "credit 0 chunks 4 -> assign 0 1/0#1; assign 0 1/1#2; assign 0 1/2#3; assign 0 1/3#4",
+    "credit 0 chunks 5 -> assign 0 1/0#1; assign 0 1/1#2; assign 0 1/2#3; assign 0 1/3#4",
     "done 0 1/0#1 -> hold 0 1/0#1",
     "done 0 1/1#2 -> hold 0 1/1#2",
     "done 0 1/2#3 -> hold 0 1/2#3",
@@ -144,6 +144,22 @@ SCRIPT(restart,
     "credit 8 chunks 1 -> assign 8 1/0#1 verify; of 1/0#0.3",
     "done 8 1/0#1 ->",
     "checked 8 1/0#1 right -> taken 8 1/0#1; save 1 chunk 1/0 done 0,0 held; save 2 job 1 completed")
+/* the last credit is for checks: two that wait for each other must not have spent it */
+SCRIPT(credit_for_checks,
+    "submit 0 verify -> save 1 job 1 pending",
+    "add 1 k1 9x100 -> save 2 add 1.0",
+    "hello 8 s8 i8 -> welcome 8 s8",
+    "credit 8 chunks 2 -> assign 8 1/0#1",
+    "hello 9 s9 i9 -> welcome 9 s9",
+    "credit 9 chunks 2 -> assign 9 1/1#2",
+    "why 1 9 -> running",
+    "done 9 1/1#2 -> hold 9 1/1#2; assign 8 1/1#3 verify; of 1/1#2",
+    "why 1 9 -> unchecked",
+    "done 8 1/0#1 -> hold 8 1/0#1; assign 9 1/0#4 verify; of 1/0#1",
+    "checked 8 1/1#3 right -> save 3 chunk 1/1 done 0,0 held",
+    "credit 8 chunks 3 ->",
+    "credit 8 chunks 4 -> assign 8 1/2#5")
+
 /* it comes before the HELLO of a browser that nobody has seen since the start */
 SCRIPT(result_before_hello,
     "load 1 pending sealed ->",
@@ -164,6 +180,7 @@ int main(void)
         cmocka_unit_test(spot_check),
         cmocka_unit_test(spot_check_catches),
         cmocka_unit_test(restart),
+        cmocka_unit_test(credit_for_checks),
         cmocka_unit_test(result_before_hello),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
