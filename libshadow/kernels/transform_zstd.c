@@ -9,6 +9,22 @@
 #include <zstd_errors.h>
 
 #define WINDOW_LOG_MAX 27
+#define DESCRIPTOR     4    /* a frame's fifth byte */
+#define CHECKSUM_BIT   0x04 /* in it */
+
+/* Without a checksum a 32-bit decoder finds damage that a 64-bit one takes for data: a wasm device
+ * leaves such a file to a native agent, else its honest word would look like a lie. */
+#ifdef __wasm__
+#define UNCHECKED_DAMAGE ENOTSUP
+#else
+#define UNCHECKED_DAMAGE EBADMSG
+#endif
+
+/* The frame that is being decoded. */
+struct frame {
+    uint64_t seen; /* bytes of it decoded */
+    bool checked;  /* it ends in a checksum */
+};
 
 int transform_zstd_open(const char *from, const char *to, void **ret_tool, struct sw_err *err)
 {
@@ -46,27 +62,39 @@ static const char *header_words(ZSTD_ErrorCode error)
     }
 }
 
-static int refuse(struct transform_io *io, size_t code, uint64_t at)
+static int refuse(struct transform_io *io, size_t code, uint64_t at, const struct frame *frame)
 {
     ZSTD_ErrorCode error = ZSTD_getErrorCode(code);
     if (error == ZSTD_error_memory_allocation)
         return sw_fail(io->error, ENOMEM, "no memory for zstd");
     const char *words = header_words(error);
     if (!words)
-        return sw_fail(io->error, EBADMSG, "cannot decompress: the data is damaged");
+        return sw_fail(io->error, frame->checked ? EBADMSG : UNCHECKED_DAMAGE,
+                       "cannot decompress: the data is damaged");
     return sw_fail(io->error, EBADMSG, "cannot decompress at byte %" PRIu64 ": %s", at, words);
 }
 
 /* One block of input. *ret_left is 0 when a frame ended with it. */
-static int decode(struct transform_io *io, size_t n, uint64_t at, uint64_t *total, size_t *ret_left)
+static int decode(struct transform_io *io,
+                  size_t n,
+                  uint64_t at,
+                  struct frame *frame,
+                  uint64_t *total,
+                  size_t *ret_left)
 {
     ZSTD_inBuffer from = {io->block, n, 0};
     ZSTD_outBuffer to = {0};
     do {
         to = (ZSTD_outBuffer){io->sink.block, STREAM_BLOCK, 0};
+        size_t before = from.pos;
+        if (frame->seen <= DESCRIPTOR && DESCRIPTOR - frame->seen < n - before)
+            frame->checked = io->block[before + DESCRIPTOR - frame->seen] & CHECKSUM_BIT;
         size_t left = ZSTD_decompressStream(io->tool, &to, &from);
         if (ZSTD_isError(left))
-            return refuse(io, left, at + from.pos);
+            return refuse(io, left, at + from.pos, frame);
+        frame->seen += from.pos - before;
+        if (left == 0)
+            *frame = (struct frame){0};
         *ret_left = left;
         *total += to.pos;
         if (*total > io->max_bytes)
@@ -82,6 +110,7 @@ static int decode(struct transform_io *io, size_t n, uint64_t at, uint64_t *tota
 int transform_zstd(struct transform_io *io)
 {
     ZSTD_DCtx_reset(io->tool, ZSTD_reset_session_only);
+    struct frame frame = {0};
     uint64_t at = 0, total = 0;
     size_t left = 1; /* no input at all is no frame */
     for (;;) {
@@ -90,7 +119,7 @@ int transform_zstd(struct transform_io *io)
             return (int)n;
         if (n == 0)
             break;
-        int r = decode(io, (size_t)n, at, &total, &left);
+        int r = decode(io, (size_t)n, at, &frame, &total, &left);
         if (r < 0)
             return r;
         at += (uint64_t)n;
