@@ -17,3 +17,10 @@ bool tcp_counts(int fd, uint64_t *ret_received, uint64_t *ret_acked)
     *ret_acked = info.tcpi_bytes_acked;
     return true;
 }
+
+void tcp_reset(int fd)
+{
+    struct linger none = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    shutdown(fd, SHUT_RDWR);
+}

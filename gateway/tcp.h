@@ -8,4 +8,8 @@
 /* Bytes received, and bytes that the peer has acknowledged. */
 bool tcp_counts(int fd, uint64_t *ret_received, uint64_t *ret_acked);
 
+/* The connection is reset once it is closed, and whoever else holds it sees its end now: what a
+ * peer does not read is not kept for it. */
+void tcp_reset(int fd);
+
 #endif

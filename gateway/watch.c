@@ -20,7 +20,7 @@ void visitor_cut(struct visitor *v)
     if (!v->cut)
         shutdown(v->fd, SHUT_RDWR);
     if (v->secure && v->phase != VISITOR_HEAD) /* else what was said before goes out */
-        shutdown(v->tcp_fd, SHUT_RDWR);
+        tcp_reset(v->tcp_fd);
     v->cut = true;
 }
 

@@ -9,6 +9,7 @@
 #include "arrivals.h"
 #include "base/clock.h"
 #include "base/own.h"
+#include "tcp.h"
 #include "tls/flow.h"
 #include "tls/tls.h"
 
@@ -158,8 +159,10 @@ static void on_tick(uv_timer_t *timer)
         next = pump->next;
         if (!is_too_slow(pump, now_ms))
             continue;
-        if (!pump->flow.out.told)
+        if (!pump->flow.out.told) {
             metric_add(pumps->gateway, METRIC_CUT_SLOW, 1);
+            tcp_reset(pump->flow.outer_fd);
+        }
         end_pump(pump);
     }
 }
