@@ -12,19 +12,23 @@
 #define DESCRIPTOR     4    /* a frame's fifth byte */
 #define CHECKSUM_BIT   0x04 /* in it */
 
-/* Without a checksum a 32-bit decoder finds damage that a 64-bit one takes for data: a wasm device
- * leaves such a file to a native agent, else its honest word would look like a lie. */
-#ifdef __wasm__
-#define UNCHECKED_DAMAGE ENOTSUP
-#else
-#define UNCHECKED_DAMAGE EBADMSG
-#endif
-
 /* The frame that is being decoded. */
 struct frame {
     uint64_t seen; /* bytes of it decoded */
     bool checked;  /* it ends in a checksum */
 };
+
+/* Without a checksum a 32-bit decoder finds damage that a 64-bit one takes for data: a wasm device
+ * leaves such a file to a native agent, else its honest word would look like a lie. */
+static bool judges_damage(const struct frame *frame)
+{
+#ifdef __wasm__
+    return frame->checked;
+#else
+    (void)frame;
+    return true;
+#endif
+}
 
 int transform_zstd_open(const char *from, const char *to, void **ret_tool, struct sw_err *err)
 {
@@ -69,7 +73,7 @@ static int refuse(struct transform_io *io, size_t code, uint64_t at, const struc
         return sw_fail(io->error, ENOMEM, "no memory for zstd");
     const char *words = header_words(error);
     if (!words)
-        return sw_fail(io->error, frame->checked ? EBADMSG : UNCHECKED_DAMAGE,
+        return sw_fail(io->error, judges_damage(frame) ? EBADMSG : ENOTSUP,
                        "cannot decompress: the data is damaged");
     return sw_fail(io->error, EBADMSG, "cannot decompress at byte %" PRIu64 ": %s", at, words);
 }
