@@ -50,6 +50,18 @@ bool checks_possible(const struct core *core, const struct candidate *c)
     return false;
 }
 
+bool checks_blocked(const struct core *core, const struct candidate *c)
+{
+    const struct agent *giver = &core->agents[c->result.agent];
+    if (!giver->online || is_active(giver))
+        return false;
+    for (uint32_t at = core->first_waiting; at != NONE; at = core->candidates[at].next)
+        if (may_check(core, &core->candidates[at], c->result.agent) &&
+            !checks_possible(core, &core->candidates[at]))
+            return true;
+    return false;
+}
+
 void checks_wait(struct core *core, struct candidate *c, bool waiting)
 {
     if (c->waiting == waiting)

@@ -281,5 +281,7 @@ void verify_tick(struct core *core)
             decide_alone(core, c);
         else if (!c->checked && !c->job->verify_all)
             agree(core, c->job, c->chunk); /* a spot check that nobody is there to do */
+        else if (checks_blocked(core, c))
+            verify_reject(core, c->job, c->chunk, NULL, 0);
     }
 }

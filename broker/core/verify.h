@@ -56,6 +56,9 @@ void verify_tick(struct core *core); /* decides what nobody is left to decide */
 
 /* checks.c: who may check what, and gets it */
 bool checks_possible(const struct core *core, const struct candidate *candidate);
+/* Agents that wait for each other with all their credit (after a restart, or when it shrank): the
+ * giver of this could check another that waits, were it not for this. */
+bool checks_blocked(const struct core *core, const struct candidate *candidate);
 /* A native agent besides these two is active. */
 bool checks_native(const struct core *core, const struct job *job, uint32_t a, uint32_t b);
 void checks_wait(struct core *core, struct candidate *candidate, bool waiting);
