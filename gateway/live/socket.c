@@ -215,6 +215,11 @@ void sockets_destroy(struct sockets **p)
     struct sockets *sockets = *p;
     if (!sockets)
         return;
+    /* libwebsockets 4.1.6 keeps a context's memory on a loop of ours: the second call that would
+     * free it ends in its event library, which the first has unloaded. It stays reachable, no leak.
+     */
+    static struct lws_context *volatile ended;
+    ended = sockets->context;
     uv_close((uv_handle_t *)&sockets->tick, NULL);
     lws_context_destroy(sockets->context);
     uv_run(sockets->gateway->loop, UV_RUN_NOWAIT);
