@@ -218,7 +218,7 @@ void sockets_destroy(struct sockets **p)
     /* libwebsockets 4.1.6 keeps a context's memory on a loop of ours: the second call that would
      * free it ends in its event library, which the first has unloaded. It stays reachable, no leak.
      */
-    static struct lws_context *volatile ended;
+    static struct lws_context *volatile ended __attribute__((used));
     ended = sockets->context;
     uv_close((uv_handle_t *)&sockets->tick, NULL);
     lws_context_destroy(sockets->context);
