@@ -2,6 +2,7 @@
  * only the job's folder and reads the uploads. */
 #include "broker/prepare.h"
 
+#include "base/io.h"
 #include "base/own.h"
 
 #include <errno.h>
@@ -78,7 +79,9 @@ int prepare(const struct data_prepare *request,
     struct sw_manifest manifest = {0};
     struct plan plan = {0};
     int r = sw_job_dir_make(jobs_fd, request->job);
-    if (r == 0 || r == -EEXIST)
+    if (r == -EEXIST)
+        r = sw_dir_sync(jobs_fd); /* whoever made it may have died before it was durable */
+    if (r == 0)
         r = sw_job_dir_open(jobs_fd, request->job, &job_fd);
     if (r < 0)
         return sw_fail(err, -r, "job folder: %s", strerror(-r));

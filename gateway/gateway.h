@@ -17,6 +17,7 @@ struct logins;
 struct mirror;
 struct names;
 struct pumps;
+struct page;
 struct results;
 struct sockets;
 struct tls;
@@ -24,7 +25,7 @@ struct tokens;
 struct uploads;
 
 struct options { /* the configuration's keys, interface.md section 5 */
-    char *state, *listen, *broker, *host, *cert, *key;
+    char *state, *listen, *broker, *host, *cert, *key, *pages;
     int64_t port;
     char *add_token, *revoke_token; /* done instead of serving */
     bool print_routes, standby;
@@ -59,6 +60,7 @@ struct gateway {
     struct names *names;     /* that we answer to */
     struct pumps *pumps;     /* connections that speak TLS */
     struct sockets *sockets; /* WebSockets */
+    struct page *page;       /* the dashboard */
     struct mirror *mirror;   /* what the broker tells as it happens */
     struct tokens *tokens;
     struct logins *logins;     /* of browsers */

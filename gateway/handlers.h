@@ -13,6 +13,10 @@ void about_openapi(struct request *);
 void about_ca(struct request *);
 void about_types(struct request *);
 
+/* page.c */
+void page_index(struct request *);
+void page_asset(struct request *);
+
 /* login.c */
 void login_make(struct request *);
 void login_show(struct request *);

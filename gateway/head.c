@@ -85,13 +85,20 @@ static const char *ambiguity_of(struct request *r)
     return length_of(r);
 }
 
+/* A link to the dashboard, in a mail or on any page; frame-ancestors keeps it out of frames. */
+static bool opens_page(const struct request *r)
+{
+    const char *mode = request_header(r, "Sec-Fetch-Mode");
+    return mode && strcasecmp(mode, "navigate") == 0 && strcmp(r->path, "/") == 0;
+}
+
 /* A browser says where a request comes from; this API is for no page of another origin. */
 static bool is_foreign(const struct request *r)
 {
     const char *origin = request_header(r, "Origin");
     const char *site = request_header(r, "Sec-Fetch-Site");
     if (site && (strcasecmp(site, "cross-site") == 0 || strcasecmp(site, "same-site") == 0))
-        return true;
+        return !opens_page(r);
     return origin && !origin_fits(origin, request_header(r, "Host"), r->visitor->secure);
 }
 

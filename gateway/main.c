@@ -12,6 +12,7 @@
 #include "live/socket.h"
 #include "logins.h"
 #include "options.h"
+#include "page.h"
 #include "place.h"
 #include "proto/link.h"
 #include "results.h"
@@ -134,6 +135,7 @@ static void end(struct life *life)
     uploads_destroy(&life->gateway.uploads);
     results_destroy(&life->gateway.results);
     broker_destroy(&life->gateway.broker);
+    page_destroy(&life->gateway.page);
     tokens_destroy(&life->gateway.tokens);
     logins_destroy(&life->gateway.logins);
     failures_destroy(&life->gateway.failures);
@@ -167,6 +169,8 @@ static int start(struct life *life, struct sw_err *err)
     g->failures = failures_new();
     if (r == 0)
         r = logins_open(g->gateway_fd, &g->logins, err);
+    if (r == 0)
+        r = page_open(g, err);
     if (r == 0)
         r = broker_open(g, say_ready, life, err);
     uploads_open(g);

@@ -22,6 +22,8 @@ static const struct sw_config_key keys[] = {
      "one's own certificate in PEM, its chain behind it, instead of one by the gateway's own authority"},
     {"key", SW_CONFIG_TEXT, 0, offsetof(struct options, key), NULL, 0, 0, "FILE",
      "the key to cert, in PEM without a pass phrase; both are read again when they change"},
+    {"pages", SW_CONFIG_TEXT, 0, offsetof(struct options, pages), NULL, 0, 0, "DIR",
+     "the dashboard's files, where they are not those that were installed"},
     {"add-token", SW_CONFIG_TEXT, SW_CONFIG_COMMAND_LINE, offsetof(struct options, add_token), NULL, 0, 0,
      "ROLE[:NAME]", "make a token (viewer, submitter, device or admin), print it once and end"},
     {"revoke-token", SW_CONFIG_TEXT, SW_CONFIG_COMMAND_LINE, offsetof(struct options, revoke_token), NULL, 0, 0,

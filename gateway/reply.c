@@ -64,8 +64,9 @@ void reply_header(struct MHD_Response *response, const char *name, const char *f
 static void add_safety(struct MHD_Response *response)
 {
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(response, "Content-Security-Policy",
-                            "default-src 'none'; frame-ancestors 'none'");
+    if (!MHD_get_response_header(response, "Content-Security-Policy"))
+        MHD_add_response_header(response, "Content-Security-Policy",
+                                "default-src 'none'; frame-ancestors 'none'");
     if (!MHD_get_response_header(response, "Cache-Control"))
         MHD_add_response_header(response, "Cache-Control", "no-store");
 }

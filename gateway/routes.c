@@ -12,6 +12,8 @@
 #define S ROLE_SUBMITTER
 #define A ROLE_ADMIN
 const struct route routes[] = {
+    {"GET",     "/",                 ROLE_NONE, BODY_NONE, page_index, NULL, NULL},
+    {"GET",     "/assets/:id",       ROLE_NONE, BODY_NONE, page_asset, NULL, NULL},
     {"GET",     "/healthz",          ROLE_NONE, BODY_NONE, about_health, NULL, NULL},
     {"GET",     "/api/openapi.yaml", ROLE_NONE, BODY_NONE, about_openapi, NULL, NULL},
     {"GET",     "/api/ca.crt",       ROLE_NONE, BODY_NONE, about_ca, NULL, NULL},

@@ -24,7 +24,7 @@ from system import until
 from world import BUILD
 
 pytestmark = [pytest.mark.plain, pytest.mark.timeout(0 if os.environ.get("SHADOW_LONG") else 200)]  # preloads a library
-BUDGET_S = 20
+BUDGET_S = 30
 ROUNDS_LONG = 3  # each point, with other losses
 HARMLESS = ("belongs to no row", "a folder without a job", "checked: ")  # goes at a start, or with its job
 
@@ -151,7 +151,7 @@ def test_power_loss_loses_nothing_acknowledged(life):
     points = range(1, len(life.events) + 1)
     n = 0
     for _ in range(ROUNDS_LONG if is_long else 1):
-        some = evenly(points, chance)[:len(points) if is_long else 300]
+        some = evenly(points, chance)[:len(points) if is_long else 120]
         n_cut, found = cut(life, some, chance, time.monotonic() + (1e9 if is_long else BUDGET_S))
         assert not found, f"seed {seed}: {found}"
         n += n_cut

@@ -1,5 +1,6 @@
 """The builds that the tests run in, and meson's own tests within them."""
 
+import node
 from shell import ROOT, run
 from tally import all_passed
 
@@ -8,14 +9,15 @@ TESTS_S = 600  # limit of all meson tests of one build
 AGAIN_S = 300  # limit of the second run of one that failed
 
 # -fno-sanitize-recover: otherwise undefined behaviour is a line on stderr and exit status 0
-SANITIZE = ["-Db_sanitize=address,undefined", "-Dc_args=-fno-sanitize-recover=all", "-Db_lundef=false"]
+# the page is the same in every build: one makes it
+SANITIZE = ["-Ddashboard=disabled", "-Db_sanitize=address,undefined", "-Dc_args=-fno-sanitize-recover=all", "-Db_lundef=false"]
 BUILDS = {
     "build-test": [],
     "build-asan": SANITIZE,
-    "build-cov": ["-Db_coverage=true", "-Doptimization=0"],
+    "build-cov": ["-Ddashboard=disabled", "-Db_coverage=true", "-Doptimization=0"],
     # every object feeds the fuzzer's coverage, the targets alone bring its main; clang does not know uthash's
     # comments on falling through, gcc does
-    "build-fuzz": ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false",
+    "build-fuzz": ["-Ddashboard=disabled", "-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false",
                    "-Dc_args=-fno-sanitize-recover=all -fsanitize=fuzzer-no-link "
                    "-Wno-error=implicit-fallthrough",
                    "-Dc_link_args=-fsanitize=address,undefined"],
@@ -28,7 +30,7 @@ SANITIZER_ENV = {
 
 def build(tally, name, targets=()):
     """Configures if needed and builds all or `targets`; False, and a failure in the tally, if it does not build."""
-    env = {"CC": "clang-14" if name == "build-fuzz" else "gcc"}
+    env = {**(node.environment() or {}), "CC": "clang-14" if name == "build-fuzz" else "gcc"}
     steps = [["ninja", "-C", name, *targets]]
     if not (ROOT / name / "build.ninja").exists():
         steps.insert(0, ["meson", "setup", name, "-Dwerror=true", *BUILDS[name]])

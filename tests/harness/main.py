@@ -133,10 +133,16 @@ def arguments():
 
 def main():
     options, tally, begun = arguments(), Tally(), time.monotonic()
+    options.python = None
 
     def step(title):
         print(f"[{time.monotonic() - begun:4.0f} s] {title}", flush=True)
 
+    step("packages of PyPI")
+    try:
+        options.python = python()
+    except RuntimeError as error:
+        tally.fail("pytest", str(error))
     step("building")
     built = [name for name in ("build-test", "build-asan") if builds.build(tally, name)]
     step("C tests")
@@ -147,11 +153,8 @@ def main():
     step("fuzzers")
     fuzz.fuzz(tally, options)
     step("pytest")
-    try:
-        options.python = python()
+    if options.python:
         lanes(tally, built, options)
-    except RuntimeError as error:
-        tally.fail("pytest", str(error))
     if options.coverage:
         step("coverage")
         coverage(tally, options)

