@@ -104,7 +104,7 @@ void feed_ended(struct broker *broker, struct card *card, bool forgotten)
     AUTO_BUF struct sw_buf texts = {0};
     struct sw_msg_job job;
     render(broker, card, card->row_status, &job, &texts);
-    sw_grow(&feed->ended, &feed->ended_room, feed->n_ended + 1, sizeof *feed->ended);
+    sw_grow(&feed->ended, &feed->ended_room, feed->n_ended + 1, sizeof(struct sw_msg_job *));
     feed->ended[feed->n_ended++] = sw_record_clone(&sw_record_job, &job);
 }
 
@@ -192,7 +192,8 @@ static void put_chunks(struct batch *batch, const struct feed *feed)
         size_t at = batch->changes.n_chunks++;
         render_chunk_news(batch->broker, &feed->chunks[i], &rows[at], texts[at]);
     }
-    batch_send(batch); /* rows is ours */
+    batch_send(batch);
+    batch->changes.chunks = NULL; /* rows is ours */
 }
 
 static void put_forgotten(struct batch *batch, const struct feed *feed)
@@ -207,6 +208,7 @@ static void put_forgotten(struct batch *batch, const struct feed *feed)
         rows[batch->changes.n_forgotten++].job = feed->forgotten[i];
     }
     batch_send(batch);
+    batch->changes.forgotten = NULL;
 }
 
 /* Everything that is marked, as records; texts hold what they point into. */

@@ -108,7 +108,7 @@ static void put_jobs(struct snapshot *s)
     enum { AT_ONCE = 128 };
     struct sw_msg_job rows[AT_ONCE];
     AUTO_BUF struct sw_buf texts = {0};
-    sw_buf_reserve(&texts, AT_ONCE * RENDER_JOB_TEXTS);
+    sw_buf_reserve(&texts, (size_t)AT_ONCE * RENDER_JOB_TEXTS);
     size_t n = HASH_COUNT(broker->cards), skip = n > FEED_JOBS_MAX ? n - FEED_JOBS_MAX : 0;
     s->part.jobs = rows;
     struct card *card, *next;
@@ -132,6 +132,7 @@ static void put_jobs(struct snapshot *s)
     }
     if (s->part.n_jobs)
         send_part(s, false);
+    s->part.jobs = NULL; /* rows is ours */
 }
 
 static void put_devices(struct snapshot *s)
@@ -145,6 +146,7 @@ static void put_devices(struct snapshot *s)
         render_device(s->broker, s->broker->devices.by_index[i], &rows[s->part.n_agents++]);
     }
     send_part(s, true);
+    s->part.agents = NULL;
 }
 
 /* All parts are made now, so they show one moment; what changes later has a higher number. */

@@ -8,6 +8,7 @@
 #include "base/own.h"
 #include "lines.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
@@ -55,8 +56,8 @@ static int load(struct logins *logins, struct sw_err *err)
 int logins_open(int gateway_fd, struct logins **ret, struct sw_err *err)
 {
     AUTO(logins) struct logins *logins = sw_alloc(1, sizeof *logins);
-    logins->file =
-        (struct lines){.dir_fd = gateway_fd, .name = FILE_NAME, .max_bytes = LOGINS_MAX * 256};
+    logins->file = (struct lines){
+        .dir_fd = gateway_fd, .name = FILE_NAME, .max_bytes = (size_t)LOGINS_MAX * 256};
     int r = load(logins, err);
     if (r == 0)
         *ret = TAKE(logins);
@@ -84,6 +85,7 @@ static const struct login *find(const struct logins *logins, const uint8_t hash[
 {
     const struct login *found = NULL;
     int64_t now_ms = sw_wall_ms();
+    assert(logins);
     for (size_t i = 0; i < logins->n; i++) { /* all of them: the time tells nothing */
         if (sodium_memcmp(logins->list[i].hash, hash, LOGIN_HASH) == 0)
             found = &logins->list[i];
@@ -158,6 +160,7 @@ static void tidy(struct logins *logins, enum login_kind kind, const char *owner)
 {
     int64_t now_ms = sw_wall_ms();
     size_t oldest = 0, same = 0;
+    assert(logins);
     for (size_t i = logins->n; i-- > 0;)
         if (logins->list[i].expires_ms <= now_ms)
             drop(logins, i);
@@ -171,6 +174,7 @@ static void tidy(struct logins *logins, enum login_kind kind, const char *owner)
 static bool drop_hash(struct logins *logins, const uint8_t hash[LOGIN_HASH])
 {
     const struct login *found = find(logins, hash);
+    assert(logins);
     if (found)
         drop(logins, (size_t)(found - logins->list));
     return found != NULL;

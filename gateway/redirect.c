@@ -73,17 +73,22 @@ static bool put_host(struct sw_buf *text, const struct gateway *g, const char *h
 /* Where the connection came in, when its Host is none of ours. */
 static void put_address(struct sw_buf *text, const struct gateway *g, int fd)
 {
-    struct sockaddr_storage address = {0};
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } address = {0};
     socklen_t size = sizeof address;
     char name[INET6_ADDRSTRLEN] = "localhost";
-    const struct in6_addr *six = &((const struct sockaddr_in6 *)&address)->sin6_addr;
-    getsockname(fd, (struct sockaddr *)&address, &size);
-    bool four = address.ss_family == AF_INET || IN6_IS_ADDR_V4MAPPED(six);
-    if (address.ss_family == AF_INET)
-        inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, name, sizeof name);
-    else if (address.ss_family == AF_INET6)
-        inet_ntop(four ? AF_INET : AF_INET6, four ? &six->s6_addr[12] : six->s6_addr, name,
-                  sizeof name);
+    getsockname(fd, &address.any, &size);
+    const uint8_t *six = address.six.sin6_addr.s6_addr;
+    bool is_mapped = memcmp(six, mapped, sizeof mapped) == 0;
+    bool four = address.any.sa_family != AF_INET6 || is_mapped;
+    if (address.any.sa_family == AF_INET)
+        inet_ntop(AF_INET, &address.four.sin_addr, name, sizeof name);
+    else if (address.any.sa_family == AF_INET6)
+        inet_ntop(four ? AF_INET : AF_INET6, four ? six + sizeof mapped : six, name, sizeof name);
     sw_buf_printf(text, four ? "%s:%jd" : "[%s]:%jd", name, (intmax_t)g->options->port);
 }
 

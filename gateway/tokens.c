@@ -96,8 +96,8 @@ int tokens_load(struct tokens *tokens, struct sw_err *err)
 int tokens_open(int gateway_fd, struct tokens **ret, bool *ret_made_admin, struct sw_err *err)
 {
     AUTO(tokens) struct tokens *tokens = sw_alloc(1, sizeof *tokens);
-    tokens->file =
-        (struct lines){.dir_fd = gateway_fd, .name = TOKENS_FILE, .max_bytes = TOKENS_MAX * 256};
+    tokens->file = (struct lines){
+        .dir_fd = gateway_fd, .name = TOKENS_FILE, .max_bytes = (size_t)TOKENS_MAX * 256};
     int r = tokens_load(tokens, err);
     bool make = r == 0 && tokens->file.seen.st_ino == 0;
     if (make)

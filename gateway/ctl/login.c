@@ -168,7 +168,7 @@ static int get_trust(struct login *login, struct sw_err *err)
 {
     AUTO_ANSWER struct http_answer answer = {0};
     AUTO_BUF struct sw_buf file = {0};
-    enum trust trust;
+    enum trust trust = TRUST_GOOD;
     if (!strncmp(login->url, "http://", 7))
         return 0;
     if (login->ctl->ca_named) {

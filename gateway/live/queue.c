@@ -131,7 +131,8 @@ void queue_close_now(struct socket *s, unsigned status, const char *words)
     s->close_said = true;
     bytes[LWS_PRE] = (unsigned char)(status >> 8);
     bytes[LWS_PRE + 1] = (unsigned char)status;
-    memcpy(bytes + LWS_PRE + 2, words, n);
+    for (size_t i = 0; i < n; i++)
+        bytes[LWS_PRE + 2 + i] = (unsigned char)words[i];
     lws_write(s->wsi, bytes + LWS_PRE, n + 2, WRITE_CLOSE);
 }
 

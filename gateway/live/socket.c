@@ -77,9 +77,10 @@ on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 {
     struct socket *s = wsi ? lws_get_opaque_user_data(wsi) : NULL;
     (void)user;
+    if (!s) /* only what came through arrivals, and never answered as HTTP here */
+        return reason == LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION || reason == LWS_CALLBACK_HTTP ? -1
+                                                                                                : 0;
     switch ((int)reason) {
-    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-        return s ? 0 : -1; /* only what came through arrivals */
     case LWS_CALLBACK_ESTABLISHED:
         s->open = true;
         s->io ? io_opened(s) : event_opened(s);
@@ -92,12 +93,10 @@ on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
         queue_close_now(s, LWS_CLOSE_STATUS_NORMAL, "");
         return -1;
     case LWS_CALLBACK_WSI_DESTROY:
-        if (s) {
-            lws_set_opaque_user_data(wsi, NULL);
-            free_socket(s);
-        }
+        lws_set_opaque_user_data(wsi, NULL);
+        free_socket(s);
         return 0;
-    case LWS_CALLBACK_HTTP: /* no upgrade after all: never answered as HTTP here */
+    case LWS_CALLBACK_HTTP: /* no upgrade after all */
         return -1;
     default:
         return 0;
@@ -189,8 +188,8 @@ int sockets_open(struct gateway *g, struct sw_err *err)
         .retry_and_idle_policy = &quiet,
         .timeout_secs = 5,
         .max_http_header_data = UPGRADE_HEAD_MAX,
-        .gid = (gid_t)-1,
-        .uid = (uid_t)-1,
+        .gid = -1,
+        .uid = -1,
         .vhost_name = "gateway",
     };
     sockets->context = lws_create_context(&info);

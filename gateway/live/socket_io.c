@@ -130,7 +130,7 @@ static void io_event(struct socket *s, const char *text, size_t size)
 
 static void io_message(struct socket *s, const char *text, size_t size)
 {
-    char kind = size ? text[0] : '\0';
+    int kind = size ? text[0] : '\0';
     if (kind == '0')
         io_connect(s, text + 1, size - 1);
     else if (!s->io_connected)

@@ -60,7 +60,7 @@ static bool extend(X509 *certificate, X509 *issuer, int nid, const char *value)
 /* What all have in common; *ret is complete but for extensions and signature. */
 static X509 *begin(EVP_PKEY *key, const X509_NAME *issuer, const char *subject, int days)
 {
-    unsigned char number[16];
+    unsigned char number[16] = {0};
     X509 *x = X509_new();
     X509_NAME *name = X509_NAME_new();
     BIGNUM *serial = NULL;

@@ -56,6 +56,7 @@ static void on_closed(uv_handle_t *handle)
 /* Ends it on both sides, whatever is still unsaid. */
 static void end_pump(struct pump *pump)
 {
+    assert(pump);
     *pump->link = pump->next;
     if (pump->next)
         pump->next->link = pump->link;

@@ -112,9 +112,9 @@ put(struct record record, const char *name, const char *to, const void *data, si
 {
     int before = errno;
     struct iovec parts[] = {{&record, sizeof record},
-                            {(void *)(uintptr_t)name, strlen(name) + 1},
-                            {(void *)(uintptr_t)to, strlen(to) + 1},
-                            {(void *)(uintptr_t)data, size}};
+                            {(void *)name, strlen(name) + 1},
+                            {(void *)to, strlen(to) + 1},
+                            {(void *)data, size}};
     record.size = (uint32_t)(sizeof record + strlen(name) + strlen(to) + 2 + size);
     if (REAL(writev)(log_fd, parts, 4) != (ssize_t)record.size)
         abort();
