@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import { feed } from "../feed/connection";
+import { useFeed } from "../feed/use-feed";
 import { api } from "../lib/api";
 import type { Chunk } from "../lib/types";
 import { type Chunks, learn, none } from "./chunks";
@@ -17,10 +18,12 @@ export function useChunks(jobId: string, total: number): Chunks {
   const known = useRef<Chunks>(none);
   const size = useRef(total);
   size.current = total;
+  const { gateway } = useFeed();
   useEffect(() => {
     let gone = false;
     let dirty = false;
     known.current = none;
+    if (!gateway) return;
     const take = (news: Chunk[]) => {
       known.current = learn(known.current, news, size.current);
       dirty = true;
@@ -44,6 +47,6 @@ export function useChunks(jobId: string, total: number): Chunks {
       clearInterval(timer);
       stop();
     };
-  }, [jobId]);
+  }, [jobId, gateway]);
   return shown;
 }
