@@ -40,8 +40,8 @@ def gateway(tmp_path_factory):
 def test_the_table_is_what_the_tests_think_it_is():
     table = routes()
     assert len(table) > 25 and {need for _, _, need in table} == set(NEEDS)
-    assert {path for _, path, need in table if need == "open"} == {"/healthz", "/api/openapi.yaml", "/api/ca.crt", "/api/login",
-                                                                  "/api/logout"}
+    assert {path for _, path, need in table if need == "open"} == {
+        "/", "/assets/:id", "/healthz", "/api/openapi.yaml", "/api/ca.crt", "/api/login", "/api/logout"}
 
 
 @pytest.mark.parametrize("shown", ["bearer", "cookie"])
@@ -62,7 +62,7 @@ def test_route_and_role(gateway, method, path, need, role, shown):
             assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/tokens/x/y", "/api/jobs/7/inputs/x", "/metrics/x", "/favicon.ico"])
+@pytest.mark.parametrize("path", ["/assets", "/api", "/api/tokens/x/y", "/api/jobs/7/inputs/x", "/metrics/x", "/favicon.ico"])
 def test_what_is_not_in_the_table_is_not_there(gateway, path):
     assert gateway.rest().get(path).status_code == 404
 
