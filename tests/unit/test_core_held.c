@@ -40,14 +40,11 @@ SCRIPT(all_of_a_liar,
     "done 0 1/1#2 -> hold 0 1/1#2",
     "done 0 1/2#3 -> hold 0 1/2#3",
     "hello 8 s8 i8 slots 3 -> welcome 8 s8",
-    "credit 8 chunks 3 -> assign 8 1/0#5 verify; of 1/0#1; assign 8 1/1#6 verify; of 1/1#2; "
-        "assign 8 1/2#7 verify; of 1/2#3",
+    "credit 8 chunks 3 -> assign 8 1/0#5 verify; of 1/0#1; assign 8 1/1#6 verify; of 1/1#2; assign 8 1/2#7 verify; of 1/2#3",
     "checked 8 1/0#5 right -> taken 8 1/0#5; save 4 chunk 1/0 done 0,0 held",
-    "checked 8 1/1#6 -> caught 0; revoke 0 1/3#4; let-go 0 1/1#2; revoke 0 1/1#2; "
-        "revoke 8 1/2#7; let-go 0 1/2#3; revoke 0 1/2#3",
+    "checked 8 1/1#6 -> caught 0; revoke 0 1/3#4; let-go 0 1/1#2; revoke 0 1/1#2; revoke 8 1/2#7; let-go 0 1/2#3; revoke 0 1/2#3",
     "job 1 -> processing ready 3 leased 0 committing 1 done 0 failed 0 cancelled 0 files 4 bad 0",
-    "hello 0 s2 i1 checked owner 1 engine 5 1/0#1:f 1/1#2:f 1/3#4:r -> "
-        "welcome 0 s2; revoke 0 1/1#2; revoke 0 1/3#4",
+    "hello 0 s2 i1 checked owner 1 engine 5 1/0#1:f 1/1#2:f 1/3#4:r -> welcome 0 s2; revoke 0 1/1#2; revoke 0 1/3#4",
     "commit -> taken 0 1/0#1; taken 8 1/1#6; taken 0 1/0#1")
 
 /* a late result of a native agent needs no check; of a browser it is one too many */

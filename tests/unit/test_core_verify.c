@@ -133,8 +133,7 @@ SCRIPT(third_device_agrees_with_the_second,
     TWO_DEVICES,
     "hello 2 s3 i3 checked owner 3 engine 5 -> welcome 2 s3",
     "credit 2 chunks 1 -> assign 2 1/0#3 repeat; of 1/0#1",
-    "done 2 1/0#3 hash 8 -> revoke 2 1/0#3; caught 0; revoke 1 1/0#2; let-go 0 1/0#1; revoke 0 1/0#1; "
-        "assign 3 1/0#4")
+    "done 2 1/0#3 hash 8 -> revoke 2 1/0#3; caught 0; revoke 1 1/0#2; let-go 0 1/0#1; revoke 0 1/0#1; assign 3 1/0#4")
 
 /* nobody knows who lies: it counts as a failure */
 SCRIPT(three_minds,
