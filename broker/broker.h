@@ -288,6 +288,7 @@ void render_job(struct broker *broker,
                 struct sw_buf *texts);
 void render_device(struct broker *broker, const struct device *device, struct sw_msg_agent *ret);
 const char *status_text(enum core_job_status status);
+const char *chunk_state_text(enum core_chunk_state state);
 int64_t render_wall(int64_t boot_ms); /* a moment on the core's clock as wall time; 0 stays 0 */
 /* devices.c */
 void device_save(struct broker *broker, struct device *device);

@@ -44,9 +44,8 @@ void client_get_chunks(struct broker *broker, const struct peer *peer, const voi
 
 static const char *chunk_status(const struct core_chunk_view *view)
 {
-    static const char *const names[CHUNK_STATES] = {
-        "pending", "assigned", "processing", "completed", "failed", "cancelled", "processing"};
-    return view->state == CHUNK_LEASED && view->running ? "processing" : names[view->state];
+    return view->state == CHUNK_LEASED && view->running ? "processing"
+                                                        : chunk_state_text(view->state);
 }
 
 /* One chunk, from what is known now and from its row, if it has one. Texts need 64 bytes. */

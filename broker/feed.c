@@ -161,14 +161,12 @@ static void render_chunk_news(const struct broker *broker,
                               struct sw_msg_chunk *ret,
                               char text[static 48])
 {
-    static const char *const states[CHUNK_STATES] = {
-        "pending", "assigned", "processing", "completed", "failed", "cancelled", "processing"};
     snprintf(text, 48, "%ju-%u", (uintmax_t)news->job, news->chunk);
     *ret = (struct sw_msg_chunk){
         .chunk_id = sw_str_of(text),
         .job = news->job,
         .index = news->chunk,
-        .status = sw_str_of(states[news->state]),
+        .status = sw_str_of(chunk_state_text(news->state)),
         .attempts = news->attempts,
         .started_at = news->started_at,
         .completed_at = news->completed_at,

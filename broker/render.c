@@ -13,6 +13,13 @@ const char *status_text(enum core_job_status status)
     return names[status];
 }
 
+const char *chunk_state_text(enum core_chunk_state state)
+{
+    static const char *const names[CHUNK_STATES] = {
+        "pending", "assigned", "processing", "completed", "failed", "cancelled", "processing"};
+    return names[state];
+}
+
 int64_t render_wall(int64_t boot_ms)
 {
     return boot_ms ? sw_wall_ms() - (sw_boot_ms() - boot_ms) : 0;
