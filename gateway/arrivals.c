@@ -54,6 +54,16 @@ static void leave(struct arrivals *a, struct arrival *arrival)
     sw_release(arrival);
 }
 
+/* Its descriptor, which goes on to whoever speaks what it speaks. */
+static int take_out(struct arrivals *a, struct arrival *arrival, struct from *ret_from)
+{
+    int fd = arrival->fd;
+    *ret_from = arrival->from;
+    epoll_ctl(a->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    leave(a, arrival);
+    return fd;
+}
+
 static void cut(struct arrivals *a, struct arrival *arrival)
 {
     close(arrival->fd); /* which takes it out of the epoll too */
@@ -61,18 +71,28 @@ static void cut(struct arrivals *a, struct arrival *arrival)
     leave(a, arrival);
 }
 
-static void refuse_with(int fd, int status, const char *body)
+/* After an answer: a close with bytes unread would be a reset, which may overtake it. */
+static void hang_up(struct arrivals *a, struct arrival *arrival)
+{
+    char rest[UPGRADE_HEAD_MAX];
+    ssize_t ignored = recv(arrival->fd, rest, sizeof rest, MSG_DONTWAIT);
+    (void)ignored;
+    cut(a, arrival);
+}
+
+static void refuse_with(struct arrivals *a, struct arrival *arrival, int status, const char *body)
 {
     char text[512];
     int n = snprintf(text, sizeof text,
                      "HTTP/1.1 %d Refused\r\nConnection: close\r\n%sContent-Type: "
                      "application/json\r\nContent-Length: %zu\r\n\r\n%s",
                      status, status == 426 ? "Upgrade: websocket\r\n" : "", strlen(body), body);
-    ssize_t ignored = send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t ignored = send(arrival->fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)ignored;
+    hang_up(a, arrival);
 }
 
-static void refuse(int fd, int status, const char *words)
+static void refuse(struct arrivals *a, struct arrival *arrival, int status, const char *words)
 {
     char body[256];
     snprintf(body, sizeof body,
@@ -84,15 +104,8 @@ static void refuse(int fd, int status, const char *words)
              : status == 503 ? "busy"
                              : "bad_request",
              words);
-    refuse_with(fd, status, body);
-}
-
-/* A close with bytes unread would be a reset, which may overtake the answer. */
-static void drop_unread(int fd)
-{
-    char rest[UPGRADE_HEAD_MAX];
-    ssize_t ignored = recv(fd, rest, sizeof rest, MSG_DONTWAIT);
-    (void)ignored;
+    metric_add(a->gateway, METRIC_REFUSED_HEADS, 1);
+    refuse_with(a, arrival, status, body);
 }
 
 static void upgrade(struct arrivals *a, struct arrival *arrival, const char *head, size_t size)
@@ -102,9 +115,7 @@ static void upgrade(struct arrivals *a, struct arrival *arrival, const char *hea
     int status = upgrade_parse(head, size, &wanted, &words);
     struct caller caller = {0};
     if (wanted.socket_io && !io_wanted(&wanted)) { /* polling, say */
-        refuse_with(arrival->fd, 400, "{\"code\":0,\"message\":\"Transport unknown\"}");
-        drop_unread(arrival->fd);
-        cut(a, arrival);
+        refuse_with(a, arrival, 400, "{\"code\":0,\"message\":\"Transport unknown\"}");
         return;
     }
     if (!status && !host_is_ours(a->gateway, wanted.host))
@@ -120,16 +131,12 @@ static void upgrade(struct arrivals *a, struct arrival *arrival, const char *hea
         status = caller_of_head(a->gateway, &wanted, &caller, &words);
     caller.secure = arrival->from.secure;
     if (status) {
-        metric_add(a->gateway, METRIC_REFUSED_HEADS, 1);
-        refuse(arrival->fd, status, words);
-        drop_unread(arrival->fd);
-        cut(a, arrival);
+        refuse(a, arrival, status, words);
         return;
     }
-    int fd = arrival->fd;
-    epoll_ctl(a->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    sw_fd_close(&arrival->from.tcp_fd);
-    leave(a, arrival);
+    struct from from;
+    int fd = take_out(a, arrival, &from);
+    sw_fd_close(&from.tcp_fd);
     sockets_adopt(a->gateway, fd, &wanted, &caller);
 }
 
@@ -150,27 +157,11 @@ static enum kind kind_of(const char *p, size_t n)
     return kind;
 }
 
-static void to_http(struct arrivals *a, struct arrival *arrival)
-{
-    int fd = arrival->fd;
-    struct from from = arrival->from;
-    epoll_ctl(a->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    leave(a, arrival);
-    door_adopt(a->gateway, fd, &from);
-}
-
-static void to_tls(struct arrivals *a, struct arrival *arrival)
-{
-    int fd = arrival->fd;
-    struct from from = arrival->from;
-    epoll_ctl(a->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    leave(a, arrival);
-    pumps_take(a->gateway, fd, &from);
-}
-
 static void look(struct arrivals *a, struct arrival *arrival)
 {
     char head[UPGRADE_HEAD_MAX];
+    struct from from;
+    int fd;
     ssize_t n = recv(arrival->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -180,22 +171,23 @@ static void look(struct arrivals *a, struct arrival *arrival)
     }
     const char *end = memmem(head, (size_t)n, "\r\n\r\n", 4);
     if (head[0] == TLS_HANDSHAKE && !arrival->from.secure) {
-        to_tls(a, arrival);
+        fd = take_out(a, arrival, &from);
+        pumps_take(a->gateway, fd, &from);
         return;
     }
     if (redirect_is_due(&arrival->from)) {
         if (!end && (size_t)n < sizeof head)
             return;
         redirect_say(a->gateway, arrival->fd, head, (size_t)n);
-        drop_unread(arrival->fd);
-        cut(a, arrival);
+        hang_up(a, arrival);
         return;
     }
     switch (kind_of(head, (size_t)n)) {
     case NOT_YET:
         break;
     case HTTP:
-        to_http(a, arrival);
+        fd = take_out(a, arrival, &from);
+        door_adopt(a->gateway, fd, &from);
         break;
     case WEBSOCKET:
         if (end || (size_t)n == sizeof head)
