@@ -131,9 +131,20 @@ static struct token *by_id(struct tokens *tokens, const char *id)
     return NULL;
 }
 
-static int unknown(const char *id, struct sw_err *err)
+/* The file, locked, and the token in it. */
+static int open_token(int gateway_fd,
+                      const char *id,
+                      struct tokens **ret,
+                      int *ret_lock_fd,
+                      struct token **ret_token,
+                      struct sw_err *err)
 {
-    return sw_fail(err, ENOENT, "no token %s; gateway/" TOKENS_FILE " lists them", id);
+    int r = open_locked(gateway_fd, ret, ret_lock_fd, err);
+    if (r < 0)
+        return r;
+    *ret_token = by_id(*ret, id);
+    return *ret_token ? 0
+                      : sw_fail(err, ENOENT, "no token %s; gateway/" TOKENS_FILE " lists them", id);
 }
 
 int tokens_rename(
@@ -141,12 +152,10 @@ int tokens_rename(
 {
     AUTO(tokens) struct tokens *tokens = NULL;
     AUTO_FD int lock_fd = -1;
-    int r = open_locked(gateway_fd, &tokens, &lock_fd, err);
+    struct token *token = NULL;
+    int r = open_token(gateway_fd, id, &tokens, &lock_fd, &token, err);
     if (r < 0)
         return r;
-    struct token *token = by_id(tokens, id);
-    if (!token)
-        return unknown(id, err);
     snprintf(token->name, sizeof token->name, "%s", name);
     *ret_now = *token;
     return save(tokens, err);
@@ -156,12 +165,10 @@ int tokens_revoke(int gateway_fd, const char *id, struct sw_err *err)
 {
     AUTO(tokens) struct tokens *tokens = NULL;
     AUTO_FD int lock_fd = -1;
-    int r = open_locked(gateway_fd, &tokens, &lock_fd, err);
+    struct token *token = NULL;
+    int r = open_token(gateway_fd, id, &tokens, &lock_fd, &token, err);
     if (r < 0)
         return r;
-    struct token *token = by_id(tokens, id);
-    if (!token)
-        return unknown(id, err);
     *token = tokens->list[--tokens->n];
     return save(tokens, err);
 }
