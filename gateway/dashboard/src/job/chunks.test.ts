@@ -10,6 +10,7 @@ const chunk = (chunkIndex: number, status: Chunk["status"], more: Partial<Chunk>
   assignedTo: null,
   attempts: 0,
   error: null,
+  result: null,
   stderr: null,
   startedAt: null,
   completedAt: null,

@@ -1,52 +1,11 @@
-// What REST and /ws give, as far as the page uses it. The names are those of the gateway's openapi.yaml.
+// What REST and /ws give: the objects of the wire, as proto/messages.def makes them, and what is REST's own.
+import type * as Wire from "../../../../proto/messages";
+
 export type JobStatus = "pending" | "processing" | "completed" | "failed" | "cancelled";
 
-export interface Job {
-  jobId: string;
-  type: string;
-  status: JobStatus;
-  name: string;
-  totalChunks: number;
-  completedChunks: number;
-  failedChunks: number;
-  totalFiles: number;
-  failedFiles: number;
-  createdAt: string | null;
-  startedAt: string | null;
-  completedAt: string | null;
-  priority: number;
-  progress: number;
-  bytesIn: number;
-  bytesOut: number;
-  error: string | null;
-}
-
-export interface Chunk {
-  chunkId: string;
-  jobId: string;
-  chunkIndex: number;
-  status: "pending" | "assigned" | "processing" | "completed" | "failed" | "cancelled";
-  assignedTo: string | null;
-  attempts: number;
-  error: string | null;
-  stderr: string | null;
-  startedAt: string | null;
-  completedAt: string | null;
-}
-
-export interface Device {
-  deviceId: string;
-  name: string;
-  kind: string;
-  status: string;
-  reason: string | null;
-  systemInfo: { platform: string; cpuCores: number; memory: number };
-  slots: number;
-  currentLoad: number;
-  tasksCompleted: number;
-  lastHeartbeat: string | null;
-  version: string;
-}
+export type Job = Omit<Wire.Job, "status"> & { status: JobStatus };
+export type Chunk = Omit<Wire.Chunk, "status"> & { status: JobStatus | "assigned" };
+export type Device = Wire.Agent;
 
 export interface Param {
   name: string;
