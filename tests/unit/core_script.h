@@ -26,6 +26,14 @@
 /* Runs the lines; the first that does not hold fails the cmocka test with both texts. */
 void core_script(const char *const *lines);
 
+/* A script ends with NULL; each is a test of its own. */
+#define SCRIPT(name, ...)                                                                          \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        (void)state;                                                                               \
+        core_script((const char *const[]){__VA_ARGS__, NULL});                                     \
+    }
+
 /* ---- between core_script.c and core_words.c ---- */
 
 enum { SCRIPT_AGENTS = 16, SCRIPT_LEASES = 64, SCRIPT_SIZES = 4096, SCRIPT_TEXT = 4096 };

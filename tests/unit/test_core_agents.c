@@ -9,14 +9,6 @@
 
 #include <cmocka.h>
 
-/* A script ends with NULL; each is a test of its own. */
-#define SCRIPT(name, ...)                                                                          \
-    static void name(void **state)                                                                 \
-    {                                                                                              \
-        (void)state;                                                                               \
-        core_script((const char *const[]){__VA_ARGS__, NULL});                                     \
-    }
-
 // clang-format off
 SCRIPT(session_and_serials,
     "beat 0 -> again 0 s0",

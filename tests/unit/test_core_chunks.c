@@ -8,14 +8,6 @@
 
 #include <cmocka.h>
 
-/* A script ends with NULL; each is a test of its own. */
-#define SCRIPT(name, ...)                                                                          \
-    static void name(void **state)                                                                 \
-    {                                                                                              \
-        (void)state;                                                                               \
-        core_script((const char *const[]){__VA_ARGS__, NULL});                                     \
-    }
-
 // clang-format off
 /* READY is given to an agent with credit */
 SCRIPT(ready_assigned,

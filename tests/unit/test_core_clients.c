@@ -9,14 +9,6 @@
 
 #include <cmocka.h>
 
-/* A script ends with NULL; each is a test of its own. */
-#define SCRIPT(name, ...)                                                                          \
-    static void name(void **state)                                                                 \
-    {                                                                                              \
-        (void)state;                                                                               \
-        core_script((const char *const[]){__VA_ARGS__, NULL});                                     \
-    }
-
 // clang-format off
 SCRIPT(submit_codes,
     "submit 0 r1 key 7 body 1 -> save 1 job 1 pending",

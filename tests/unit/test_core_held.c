@@ -1,7 +1,7 @@
 /* Held results beside everything else that happens: liars in quarantine, late results, cancels,
  * restarts, jobs that ask for checks of all, spot checks of native agents. Events in, actions out.
  * Agents 0 and 1 are browsers; 7, 8 and 9 are native. */
-#include "core_script.h"
+#include "core_held.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,24 +10,7 @@
 
 #include <cmocka.h>
 
-/* A script ends with NULL; each is a test of its own. */
-#define SCRIPT(name, ...)                                                                          \
-    static void name(void **state)                                                                 \
-    {                                                                                              \
-        (void)state;                                                                               \
-        core_script((const char *const[]){__VA_ARGS__, NULL});                                     \
-    }
-
 // clang-format off
-#define ONE_CHUNK                                                                                  \
-    "submit 0 -> save 1 job 1 pending",                                                            \
-    "add 1 k1 1x100 -> save 2 add 1.0",                                                            \
-    "seal 1 -> save 3 job 1 pending",                                                              \
-    "commit ->"
-#define BROWSER_0                                                                                  \
-    "hello 0 s1 i1 checked owner 1 engine 5 -> welcome 0 s1",                                      \
-    "credit 0 chunks 1 -> assign 0 1/0#1"
-
 /* what the liar holds and what of it waits is done again; COMMITTING stays */
 SCRIPT(all_of_a_liar,
     "submit 0 -> save 1 job 1 pending",

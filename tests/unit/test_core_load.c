@@ -8,14 +8,6 @@
 
 #include <cmocka.h>
 
-/* A script ends with NULL; each is a test of its own. */
-#define SCRIPT(name, ...)                                                                          \
-    static void name(void **state)                                                                 \
-    {                                                                                              \
-        (void)state;                                                                               \
-        core_script((const char *const[]){__VA_ARGS__, NULL});                                     \
-    }
-
 // clang-format off
 /* after a restart nothing is given out until the known agents said HELLO */
 SCRIPT(settles,

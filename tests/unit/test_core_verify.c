@@ -1,6 +1,6 @@
 /* Results of browsers that count only when a check agrees: by native agents, by other browsers.
  * Events in, actions out. Agents 0 to 3 are browsers of owner 1, 2, 3, 1; 8 and 9 are native. */
-#include "core_script.h"
+#include "core_held.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,24 +9,7 @@
 
 #include <cmocka.h>
 
-/* A script ends with NULL; each is a test of its own. */
-#define SCRIPT(name, ...)                                                                          \
-    static void name(void **state)                                                                 \
-    {                                                                                              \
-        (void)state;                                                                               \
-        core_script((const char *const[]){__VA_ARGS__, NULL});                                     \
-    }
-
 // clang-format off
-#define ONE_CHUNK                                                                                  \
-    "submit 0 -> save 1 job 1 pending",                                                            \
-    "add 1 k1 1x100 -> save 2 add 1.0",                                                            \
-    "seal 1 -> save 3 job 1 pending",                                                              \
-    "commit ->"
-#define BROWSER_0                                                                                  \
-    "hello 0 s1 i1 checked owner 1 engine 5 -> welcome 0 s1",                                      \
-    "credit 0 chunks 1 -> assign 0 1/0#1"
-
 /* held, not shown, until a native agent agrees; then it is DONE with what was held */
 SCRIPT(native_agrees,
     ONE_CHUNK, BROWSER_0,
